@@ -1,0 +1,164 @@
+"""Typed options: plugins declare them once, as fields of a frozen keyword-only pydantic dataclass;
+`--set`, `--sweep`, `streamsim show`, validation and run.json all derive from those fields.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+class Option(NamedTuple):
+    """One option as people see it."""
+
+    name: str
+    type: str
+    default: str
+    bounds: str
+    help: str
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` when something known is close, else nothing.
+
+    >>> did_you_mean("reply", ["replay", "lwf"])
+    "; did you mean 'replay'?"
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def names(cls: type) -> list[str]:
+    """The options a plugin class declares, in order."""
+    return [field.name for field in fields(cls) if field.init] if is_dataclass(cls) else []
+
+
+def is_float(cls: type, name: str) -> bool:
+    """Whether an option may be swept inside one population: a number that changes no shape."""
+    hint = get_type_hints(cls)[name]
+    return hint is float or float in get_args(hint)
+
+
+def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """An instance from texts or values, or one ValueError line naming `where.option`."""
+    import pydantic
+
+    known = names(cls)
+    for name in values:
+        if name not in known:
+            allowed = f"it has {', '.join(known)}" if known else "it has no options"
+            raise ValueError(
+                f"unknown option {where}.{name}; {allowed}{did_you_mean(name, known)}"
+            )
+    hints = get_type_hints(cls) if is_dataclass(cls) else {}
+    try:
+        return cls(**{name: _parse(value, hints[name]) for name, value in values.items()})
+    except pydantic.ValidationError as error:
+        raise ValueError("; ".join(_line(e, where) for e in error.errors())) from None
+
+
+def _line(error: Any, where: str) -> str:
+    """One pydantic error in one line: what was given and what is allowed."""
+    path = ".".join([where, *(str(part) for part in error["loc"] if not isinstance(part, int))])
+    text = error["msg"].removeprefix("Value error, ")
+    given = error.get("input")
+    if error["type"] == "value_error" and isinstance(given, (Mapping, type(None))):
+        return f"{where}: {text}"
+    shown = ",".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
+    return f"{path}={shown}: {text[0].lower()}{text[1:]}"
+
+
+def _parse(value: Any, hint: Any) -> Any:
+    """Texts from a command line to what pydantic reads: commas make tuples, 'none' makes None."""
+    if not isinstance(value, str):
+        return value
+    arms = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if type(None) in arms and value.lower() in ("none", ""):
+        return None
+    if any(get_origin(arm) is tuple for arm in arms):
+        return tuple(part for part in value.split(",") if part)
+    return value
+
+
+def parse_assignments(texts: Iterable[str], flag: str = "--set") -> dict[str, str]:
+    """`["train.lr=0.1"]` to `{"train.lr": "0.1"}`; an option given twice is refused.
+
+    >>> parse_assignments(["model.hidden=100,100"])
+    {'model.hidden': '100,100'}
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or "." not in name:
+            raise ValueError(
+                f"{flag} {text}: write section.option=value, such as {flag} train.lr=0.1"
+            )
+        if name in values:
+            raise ValueError(f"{flag} {name} is given twice ({values[name]} and {value}); keep one")
+        values[name] = value
+    return values
+
+
+def describe(cls: type) -> list[Option]:
+    """What `streamsim show` prints for a plugin class."""
+    if not is_dataclass(cls):
+        return []
+    hints = get_type_hints(cls)
+    infos = getattr(cls, "__pydantic_fields__", {})
+    described = []
+    for field in fields(cls):
+        if not field.init:
+            continue
+        info = infos.get(field.name)
+        default = info.default if info is not None else field.default
+        described.append(
+            Option(
+                field.name,
+                type_name(hints[field.name]),
+                "required" if default is MISSING or repr(default) == "PydanticUndefined"
+                else show_value(default),
+                bounds(info.metadata if info is not None else ()),
+                (info.description or "") if info is not None else "",
+            )
+        )
+    return described
+
+
+def show_value(value: Any) -> str:
+    """A value as it is typed after `--set name=`."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def type_name(hint: Any) -> str:
+    """A type as people say it.
+
+    >>> type_name(tuple[int, ...]), type_name(Literal["a", "b"]), type_name(int | None)
+    ('int,int,...', 'a | b', 'int | none')
+    """
+    if get_origin(hint) is Literal:
+        return " | ".join(map(str, get_args(hint)))
+    if get_origin(hint) in (Union, types.UnionType):
+        return " | ".join(type_name(arm) for arm in get_args(hint))
+    if get_origin(hint) is tuple:
+        inner = type_name(get_args(hint)[0])
+        return f"{inner},{inner},..."
+    return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
+
+
+def bounds(metadata: Iterable[Any]) -> str:
+    """Constraints in words, such as `>= 1, <= 10`."""
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >="}
+    found = [
+        f"{sign} {getattr(constraint, name)}"
+        for constraint in metadata
+        for name, sign in signs.items()
+        if getattr(constraint, name, None) is not None
+    ]
+    return ", ".join(found)

@@ -1,0 +1,90 @@
+"""Plugins by name. A package offers a table `name -> "module:attribute"` by entry point; a plugin is
+imported when it is asked for, and one that cannot be imported never harms the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, NamedTuple
+
+from streamsim.options import did_you_mean
+
+Kind = Literal["scenario", "strategy", "model"]
+GROUPS: Mapping[Kind, str] = {
+    "scenario": "streamsim.scenarios",
+    "strategy": "streamsim.strategies",
+    "model": "streamsim.models",
+}
+PLURALS: Mapping[Kind, str] = {
+    "scenario": "scenarios",
+    "strategy": "strategies",
+    "model": "models",
+}
+
+
+class Plugin(NamedTuple):
+    """Where a name comes from; `problem` says why its table could not be read."""
+
+    name: str
+    target: str  # "module:attribute"
+    package: str  # the distribution that offers it
+    problem: str = ""
+
+
+@cache
+def plugins(kind: Kind) -> Mapping[str, Plugin]:
+    """Every registered name of a kind, built-in ones first, without importing the plugins."""
+    found: dict[str, Plugin] = {}
+    points = entry_points(group=GROUPS[kind])
+    for point in sorted(points, key=lambda p: (p.name != "builtin", p.name)):
+        for plugin in _table(point):
+            if plugin.name in found:
+                first = found[plugin.name].package
+                plugin = Plugin(
+                    f"{plugin.name} ({plugin.package})",
+                    plugin.target,
+                    plugin.package,
+                    f"the name '{plugin.name}' is taken by {first}",
+                )
+            found[plugin.name] = plugin
+    return found
+
+
+def _table(point: EntryPoint) -> list[Plugin]:
+    package = point.dist.name if point.dist is not None else point.value
+    try:
+        table = point.load()
+        return [Plugin(str(name), str(target), package) for name, target in dict(table).items()]
+    except Exception as error:  # whatever a stranger's package does on import
+        return [Plugin(point.name, point.value, package, _reason(error))]
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def load(kind: Kind, name: str) -> type[Any]:
+    """The plugin class of a name; ValueError with a near name, or with why the plugin is broken."""
+    known = plugins(kind)
+    if name not in known:
+        working = [n for n, plugin in known.items() if not plugin.problem]
+        raise ValueError(
+            f"unknown {kind} '{name}'{did_you_mean(name, working)}"
+            f" (see: streamsim list {PLURALS[kind]})"
+        )
+    plugin = known[name]
+    problem = plugin.problem
+    if not problem:
+        module, _, attribute = plugin.target.partition(":")
+        try:
+            found: type[Any] = getattr(import_module(module), attribute)
+            return found
+        except Exception as error:  # whatever a stranger's module does on import
+            problem = _reason(error)
+    raise ValueError(
+        f"{kind} '{name}' of {plugin.package} cannot be loaded from {plugin.target}: {problem}; "
+        "mend or uninstall that package"
+    )

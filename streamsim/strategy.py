@@ -1,0 +1,301 @@
+"""What strategies are made of: a strategy is a sum of parts, a part is a handful of pure hooks.
+
+Every hook is written for ONE replica and is optional; the engine vectorises it over replicas. A
+hook takes values and returns values: no `.item()`, no writing into arguments, no shape that
+depends on data. Float options may arrive as scalar tensors, because a sweep trains many values at
+once. Random numbers come from `ctx.key` through `streamsim.draws`.
+
+Shape letters: B samples of a batch, C classes, S steps of a stretch, N samples of an experience.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from streamsim.stream import Batch, Reveal, StreamSpec
+from streamsim.trees import Tree
+
+Params = Mapping[str, Tensor]
+State = Tree
+Predictor = Callable[[Batch], Tensor]  # batch to scores [B, C], the highest wins
+Net = Callable[[Params, Batch], Tensor]  # batch to logits [B, C]
+Scope = Literal["experience", "cumulative", "joint"]
+
+MASKED = -1e30  # a logit that no softmax sees; finite, so that 0 * MASKED stays 0
+
+
+class _Call(nn.Module):
+    """Lets `functional_call` reach one method of a model under the model's own parameter names."""
+
+    def __init__(self, model: nn.Module, method: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self.method = method
+
+    def forward(self, *args: Any) -> Tensor:
+        return self.method(self.model, *args)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The bare model as pure functions of parameters.
+
+    A model has `stages` (an `nn.Sequential`, from input to features) and `head` (features to
+    logits); a model without them can be called as a whole only.
+    """
+
+    model: nn.Module
+
+    def __call__(self, params: Params, x: Tensor) -> Tensor:
+        """Logits `[B, C]`."""
+        return _functional(self.model, params, x)
+
+    @property
+    def num_stages(self) -> int:
+        return len(self._stages())
+
+    def features(self, params: Params, x: Tensor) -> Tensor:
+        """What the head reads, `[B, F]`."""
+        return _functional(self._stages(), params, x, "stages.")
+
+    def stage(self, index: int, params: Params, h: Tensor) -> Tensor:
+        """One step of the way from input to features."""
+        return _functional(self._stages()[index], params, h, f"stages.{index}.")
+
+    def head(self, params: Params, h: Tensor) -> Tensor:
+        """Features to logits `[B, C]`."""
+        self._stages()
+        head = self.model.head
+        assert isinstance(head, nn.Module)
+        return _functional(head, params, h, "head.")
+
+    @property
+    def num_features(self) -> int:
+        """Width of the features, the head's input."""
+        self._stages()
+        width = getattr(self.model.head, "in_features", None)
+        if not isinstance(width, int):
+            raise ValueError(f"{type(self.model).__name__}.head has no in_features; use nn.Linear")
+        return width
+
+    def _stages(self) -> nn.Sequential:
+        stages = getattr(self.model, "stages", None)
+        if not isinstance(stages, nn.Sequential) or not hasattr(self.model, "head"):
+            raise ValueError(
+                f"the model {type(self.model).__name__} has no 'stages' (nn.Sequential) and 'head', "
+                "which this strategy needs to read features; add them, or use model mlp or cnn"
+            )
+        return stages
+
+
+def _functional(module: nn.Module, params: Params, x: Tensor, prefix: str = "") -> Tensor:
+    own = {k[len(prefix) :]: v for k, v in params.items() if k.startswith(prefix)}
+    names = {name for name, _ in module.named_parameters()}
+    out: Tensor = functional_call(module, {k: v for k, v in own.items() if k in names}, (x,))
+    return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What is known before the first sample, for one replica."""
+
+    spec: StreamSpec
+    network: Network
+    take: Callable[[Tensor], Batch]  # ids to samples
+    key: Tensor  # this part's own random key
+    batch_size: int
+    meta: Tensor | None = None  # [classes, samples] ids of the meta-training classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a part may read between steps, for one replica."""
+
+    spec: StreamSpec
+    network: Network
+    params: Params
+    forward: Net  # the model with every part's `forward` wrapped round it
+    loss: Callable[[Params, Batch], Tensor]  # weighted mean of the criterion: what a gradient needs
+    take: Callable[[Tensor], Batch]  # ids to samples
+    labels: Callable[[Tensor], Tensor]  # ids to class labels, without touching inputs
+    seen: Tensor  # [C] bool, classes that have arrived so far
+    experience: Tensor | None  # int64 scalar, counted from 0; None where boundaries are hidden
+    key: Tensor  # a random key of this part, hook and experience (not in steps: draw in `plan`)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepContext(Context):
+    """What a part may read within a step."""
+
+    batch: Batch  # incoming samples first, then those that parts rehearse
+    num_incoming: int  # rows of `batch` that have just arrived
+    logits: Tensor  # [B, C] of `batch` under `params`
+    plan: Tree  # this part's slice for this step of what its `plan` returned
+
+
+class Data(NamedTuple):
+    """The training samples of one experience, padded to the same N in every replica."""
+
+    ids: Tensor  # [N]
+    weight: Tensor  # [N] float32: 1, or 0 for padding
+    take: Callable[[Tensor], Batch]
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All samples in order, `size` at a time (the last one may be smaller)."""
+        for ids, weight in zip(self.ids.split(size), self.weight.split(size), strict=True):
+            yield self.take(ids)._replace(weight=weight)
+
+
+class Arrivals(NamedTuple):
+    """The samples that a stretch of training steps will bring, in order."""
+
+    ids: Tensor  # [S, B]
+    labels: Tensor  # [S, B]
+    weight: Tensor  # [S, B] float32, 0 for padding
+    fresh: Tensor  # [S, B] bool: seen for the first time (later epochs repeat samples)
+    clock: Tensor  # [S] int64: how many steps this replica has made in this experience
+
+
+class Rehearsal(NamedTuple):
+    """Samples that a part adds to the batch. The loss is the weighted mean over all samples."""
+
+    ids: Tensor  # [b]
+    weight: Tensor  # [b]; an incoming sample weighs 1
+
+
+class Update(NamedTuple):
+    """One step of the optimiser, for parts that follow the path of the weights."""
+
+    before: Params
+    after: Params
+    grads: Params
+
+
+class Part:
+    """One ingredient of a strategy: options as fields of a frozen dataclass, hooks as methods.
+
+    Public methods are hooks and nothing else, so that a misspelt hook is an error rather than a
+    method that never runs.
+    """
+
+    name: ClassVar[str] = ""  # the name it is registered under; prefix of its own parameters
+    reference: ClassVar[str] = ""  # the paper
+    scope: ClassVar[Scope] = "experience"  # the data that training at an experience sees
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for attribute, value in vars(cls).items():
+            if inspect.isfunction(value) and attribute not in HOOKS and attribute[0] != "_":
+                raise TypeError(
+                    f"{cls.__name__}.{attribute} is not a hook of a part; hooks are "
+                    f"{', '.join(HOOKS)}. Begin the names of helpers with '_'"
+                )
+
+    # -- declarations -------------------------------------------------------------------------
+    def needs(self) -> frozenset[Reveal]:
+        """What the stream must reveal; by default boundaries, if a boundary hook is defined."""
+        uses_boundaries = overrides(self, "begin_experience") or overrides(self, "end_experience")
+        return frozenset({Reveal.BOUNDARIES} if uses_boundaries else ())
+
+    def check(self, spec: StreamSpec, batch_size: int) -> None:
+        """Raise ValueError if these options make no sense on this stream."""
+
+    # -- before training ----------------------------------------------------------------------
+    def parameters(self, setup: Setup) -> Params:
+        """Trainable tensors of its own, named `{self.name}.anything`, stepped with the model's."""
+        return {}
+
+    def initial_weights(self, setup: Setup, params: Params) -> Params:
+        """Other initial weights: same keys and shapes."""
+        return params
+
+    def init(self, setup: Setup, params: Params) -> State:
+        """State of fixed shapes, a tree of tensors."""
+        return {}
+
+    # -- between steps ------------------------------------------------------------------------
+    def begin_experience(self, ctx: Context, state: State, data: Data) -> tuple[Params, State]:
+        return ctx.params, state
+
+    def end_experience(self, ctx: Context, state: State, data: Data) -> tuple[Params, State]:
+        return ctx.params, state
+
+    def plan(self, ctx: Context, state: State, arrivals: Arrivals) -> tuple[State, Tree]:
+        """Do ahead, in bulk, what depends on the order of arrivals and on draws alone.
+
+        Returns the state after the stretch and a tree of `[S, ...]` tensors, of which each step
+        gets its slice as `ctx.plan`. Steps must read the slice: the state is already that of the
+        stretch's end. One stretch or many must give the same.
+        """
+        return state, {}
+
+    # -- within a step ------------------------------------------------------------------------
+    def forward(self, ctx: Context, state: State, params: Params, batch: Batch, net: Net) -> Tensor:
+        """Logits `[B, C]`; `net(params, batch)` is the model, wrapped by the parts written before."""
+        return net(params, batch)
+
+    def rehearse(self, ctx: Context, state: State, plan: Tree) -> Rehearsal:
+        """Samples to train on beside the incoming ones."""
+        raise NotImplementedError("only called where a part overrides it")
+
+    def criterion(self, ctx: Context, state: State, logits: Tensor, batch: Batch) -> Tensor:
+        """The loss of each sample, `[B]`, in place of cross-entropy over the classes seen."""
+        raise NotImplementedError("only called where a part overrides it")
+
+    def loss(self, ctx: StepContext, state: State) -> Tensor:
+        """A scalar term to add to the loss."""
+        raise NotImplementedError("only called where a part overrides it")
+
+    def gradients(self, ctx: StepContext, state: State, grads: Params) -> Params:
+        """Other gradients, from those of the loss (already changed by parts written before)."""
+        return grads
+
+    def rates(self, ctx: StepContext, state: State) -> Mapping[str, float | Tensor]:
+        """Factors on the learning rate by parameter name; 0 freezes, an absent name means 1."""
+        return {}
+
+    def after_step(self, ctx: StepContext, state: State, update: Update) -> tuple[Params, State]:
+        return update.after, state
+
+    # -- prediction ---------------------------------------------------------------------------
+    def predictor(self, ctx: Context, state: State) -> Predictor:
+        """The prediction rule, prepared once for an evaluation; at most one part has one."""
+        raise NotImplementedError("only called where a part overrides it")
+
+    # -- for parts themselves -----------------------------------------------------------------
+    def _own(self, params: Params) -> Params:
+        """This part's own parameters, without the prefix."""
+        prefix = f"{self.name}."
+        return {k[len(prefix) :]: v for k, v in params.items() if k.startswith(prefix)}
+
+
+HOOKS = (
+    "needs check parameters initial_weights init begin_experience end_experience plan forward "
+    "rehearse criterion loss gradients rates after_step predictor"
+).split()
+EXCLUSIVE = ("criterion", "predictor")  # two of these in one strategy contradict each other
+
+
+def overrides(part: Part, hook: str) -> bool:
+    return getattr(type(part), hook) is not getattr(Part, hook)
+
+
+def mask(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Put the logits of classes that are not allowed (`[C]` or `[B, C]` bool) out of the race."""
+    return torch.where(allowed, logits, MASKED)
+
+
+def with_options(part: Part, values: Mapping[str, Any]) -> Part:
+    """A copy with some options replaced, unchecked: the values may be traced tensors."""
+    copy = object.__new__(type(part))
+    for field, value in {**vars(part), **values}.items():
+        object.__setattr__(copy, field, value)
+    return copy
+

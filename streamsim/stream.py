@@ -1,0 +1,131 @@
+"""What scenarios emit: one pool of samples for everybody, and index tensors for each replica.
+
+A sample is named by an id, an int64 that only its stream can read. A stream's `View` turns ids
+into inputs and labels, so a view may look one sample up in the pool, transform it (permuted
+pixels), or generate it; a memory of ids works for all of them.
+
+Shape letters: N samples, B samples of a batch, C classes, E experiences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+Tables = Mapping[str, Tensor]
+Setting = Literal["class", "task", "domain"]
+
+
+class Reveal(StrEnum):
+    """What a stream may tell its learner beyond inputs and labels; a part declares what it needs."""
+
+    TASK_LABELS = "task labels"
+    BOUNDARIES = "boundaries"
+    META_CLASSES = "meta-training classes"
+
+
+class Batch(NamedTuple):
+    """Samples of one replica. `task` is None wherever task labels are hidden."""
+
+    x: Tensor  # [B, *input_shape] float32
+    y: Tensor  # [B] int64, 0 .. C-1
+    weight: Tensor  # [B] float32, 0 for padding
+    task: Tensor | None = None  # [B] int64, 0 .. num_tasks-1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSpec:
+    """Every shape and secret of a stream, known before it is drawn."""
+
+    input_shape: tuple[int, ...]
+    num_classes: int  # labels run over 0 .. num_classes-1
+    num_experiences: int
+    setting: Setting  # van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning"
+    reveals: frozenset[Reveal]
+    ordered: bool = False  # train in the order of the ids, without shuffling
+    num_tasks: int = 1  # task labels run over 0 .. num_tasks-1
+
+    def __post_init__(self) -> None:
+        if self.num_experiences < 1 or self.num_classes < 2:
+            raise ValueError(
+                f"a stream of {self.num_experiences} experiences and {self.num_classes} classes; "
+                "it needs at least 1 experience and 2 classes"
+            )
+
+
+@dataclass(frozen=True)
+class Experience:
+    """One segment of one replica's stream: sample ids, `[n]` int64."""
+
+    train: Tensor
+    test: Tensor
+    valid: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What one seed draws: experiences, and the tables that its view reads (equal shapes for all)."""
+
+    experiences: Sequence[Experience]
+    tables: Tables
+    meta: Tensor | None = None  # [classes, samples] ids of classes kept apart for meta-training
+
+
+class View(Protocol):
+    """Ids to samples, for one replica: pure tensor functions of (pool, tables, ids)."""
+
+    def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        """`[B]` ids to `[B, *input_shape]` float32."""
+        ...
+
+    def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        """`[B]` ids to `[B]` int64 class labels."""
+        ...
+
+    def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        """`[B]` ids to `[B]` int64 task labels; asked for only where they are revealed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A scenario with its data: what every replica shares, and how one replica is drawn."""
+
+    spec: StreamSpec
+    pool: Tables  # shared by all replicas, moved to the device once
+    view: View
+    draw: Callable[[Tensor], Replica]  # a pure function of one replica's key (int64 scalar)
+
+
+class Scenario(Protocol):
+    """A stream generator: a frozen dataclass of options, registered by name."""
+
+    def stream(self, root: Path) -> Stream:
+        """Load what is needed from the data root and describe the stream."""
+        ...
+
+
+class Padded(NamedTuple):
+    """Ragged ids of several replicas in one tensor."""
+
+    ids: Tensor  # [R, N] int64; beyond a replica's size its first id is repeated
+    size: Tensor  # [R] int64
+
+
+def pad(rows: Sequence[Tensor]) -> Padded:
+    """Stack id rows of different lengths.
+
+    >>> pad([torch.tensor([4, 5]), torch.tensor([6])]).ids.tolist()
+    [[4, 5], [6, 6]]
+    """
+    if any(len(row) == 0 for row in rows):
+        raise ValueError("an experience without samples; every experience needs at least one")
+    size = torch.tensor([len(row) for row in rows])
+    ids = torch.stack([torch.cat([row, row[:1].expand(size.max() - len(row))]) for row in rows])
+    return Padded(ids, size)

@@ -1,0 +1,69 @@
+"""Trees: a tensor, or tuples, NamedTuples and dicts of trees. Parts keep their state in one.
+
+`flatten` gives every tensor a stable name, which is how trees are written to disk and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Tree = Any  # Tensor | Mapping[str, Tree] | tuple[Tree, ...]: recursive aliases are no help to mypy here
+
+
+def _children(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    if isinstance(tree, Mapping):
+        yield from tree.items()
+    elif hasattr(tree, "_fields"):
+        yield from zip(tree._fields, tree, strict=True)
+    elif isinstance(tree, (tuple, list)):
+        yield from ((str(i), child) for i, child in enumerate(tree))
+    else:
+        raise TypeError(
+            f"{type(tree).__name__} in a state tree; use tensors, and dicts or (named) tuples of them"
+        )
+
+
+def flatten(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
+    """Names and tensors, in the tree's own order.
+
+    >>> list(flatten({"memory": (torch.zeros(2), torch.zeros(3))}))
+    ['memory/0', 'memory/1']
+    """
+    if isinstance(tree, Tensor):
+        return {prefix: tree}
+    flat: dict[str, Tensor] = {}
+    for name, child in _children(tree):
+        flat |= flatten(child, f"{prefix}/{name}" if prefix else name)
+    return flat
+
+
+def unflatten(template: Tree, flat: Mapping[str, Tensor], prefix: str = "") -> Tree:
+    """The tree shaped like `template` that `flatten` named so."""
+    names = iter(flatten(template, prefix))
+    return map_tree(lambda _: flat[next(names)], template)
+
+
+def map_tree(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Apply to every tensor (and its counterparts in equally shaped trees); the shape stays."""
+    if isinstance(tree, Tensor):
+        return function(tree, *others)
+    if isinstance(tree, Mapping):
+        return {k: map_tree(function, v, *(other[k] for other in others)) for k, v in tree.items()}
+    mapped = [
+        map_tree(function, child, *(other[i] for other in others))
+        for i, (_, child) in enumerate(_children(tree))
+    ]
+    return type(tree)(*mapped) if hasattr(tree, "_fields") else tuple(mapped)
+
+
+def stack(trees: list[Tree]) -> Tree:
+    """One tree with a new first axis from equally shaped ones."""
+    return map_tree(lambda *leaves: torch.stack(leaves), trees[0], *trees[1:])
+
+
+def num_bytes(tree: Tree) -> int:
+    return sum(leaf.numel() * leaf.element_size() for leaf in flatten(tree).values())
