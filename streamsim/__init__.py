@@ -1,7 +1,7 @@
 """streamsim: continual learning on class-incremental and drifting streams, whole populations at once.
 
-    >>> import streamsim
-    >>> streamsim.run("split-digits", "replay", seeds=3).summary()  # doctest: +SKIP
+>>> import streamsim
+>>> streamsim.run("split-digits", "replay", seeds=3).summary()  # doctest: +SKIP
 """
 
 from __future__ import annotations

@@ -52,9 +52,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     for name in values:
         if name not in known:
             allowed = f"it has {', '.join(known)}" if known else "it has no options"
-            raise ValueError(
-                f"unknown option {where}.{name}; {allowed}{did_you_mean(name, known)}"
-            )
+            raise ValueError(f"unknown option {where}.{name}; {allowed}{did_you_mean(name, known)}")
     hints = get_type_hints(cls) if is_dataclass(cls) else {}
     try:
         return cls(**{name: _parse(value, hints[name]) for name, value in values.items()})
@@ -120,7 +118,8 @@ def describe(cls: type) -> list[Option]:
             Option(
                 field.name,
                 type_name(hints[field.name]),
-                "required" if default is MISSING or repr(default) == "PydanticUndefined"
+                "required"
+                if default is MISSING or repr(default) == "PydanticUndefined"
                 else show_value(default),
                 bounds(info.metadata if info is not None else ()),
                 (info.description or "") if info is not None else "",
@@ -133,7 +132,9 @@ def show_value(value: Any) -> str:
     """A value as it is typed after `--set name=`."""
     if isinstance(value, (tuple, list)):
         return ",".join(map(str, value))
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    )
 
 
 def type_name(hint: Any) -> str:

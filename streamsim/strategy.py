@@ -3,7 +3,8 @@
 Every hook is written for ONE replica and is optional; the engine vectorises it over replicas. A
 hook takes values and returns values: no `.item()`, no writing into arguments, no shape that
 depends on data. Float options may arrive as scalar tensors, because a sweep trains many values at
-once. Random numbers come from `ctx.key` through `streamsim.draws`.
+once. Random numbers are drawn by `streamsim.draws` from a key folded with a purpose, as in
+`draws.uniform(draws.fold(ctx.key, "my-part"), counters)`.
 
 Shape letters: B samples of a batch, C classes, S steps of a stretch, N samples of an experience.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -31,18 +33,6 @@ Scope = Literal["experience", "cumulative", "joint"]
 MASKED = -1e30  # a logit that no softmax sees; finite, so that 0 * MASKED stays 0
 
 
-class _Call(nn.Module):
-    """Lets `functional_call` reach one method of a model under the model's own parameter names."""
-
-    def __init__(self, model: nn.Module, method: Callable[..., Tensor]) -> None:
-        super().__init__()
-        self.model = model
-        self.method = method
-
-    def forward(self, *args: Any) -> Tensor:
-        return self.method(self.model, *args)
-
-
 @dataclass(frozen=True)
 class Network:
     """The bare model as pure functions of parameters.
@@ -53,9 +43,16 @@ class Network:
 
     model: nn.Module
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The model's own parameters, among those of parts."""
+        return frozenset(name for name, _ in self.model.named_parameters())
+
     def __call__(self, params: Params, x: Tensor) -> Tensor:
         """Logits `[B, C]`."""
-        return _functional(self.model, params, x)
+        own = {k: v for k, v in params.items() if k in self.names}
+        out: Tensor = functional_call(self.model, own, (x,))
+        return out
 
     @property
     def num_stages(self) -> int:
@@ -63,18 +60,18 @@ class Network:
 
     def features(self, params: Params, x: Tensor) -> Tensor:
         """What the head reads, `[B, F]`."""
-        return _functional(self._stages(), params, x, "stages.")
+        return _under("stages.", self._stages(), params, x)
 
     def stage(self, index: int, params: Params, h: Tensor) -> Tensor:
         """One step of the way from input to features."""
-        return _functional(self._stages()[index], params, h, f"stages.{index}.")
+        return _under(f"stages.{index}.", self._stages()[index], params, h)
 
     def head(self, params: Params, h: Tensor) -> Tensor:
         """Features to logits `[B, C]`."""
         self._stages()
         head = self.model.head
         assert isinstance(head, nn.Module)
-        return _functional(head, params, h, "head.")
+        return _under("head.", head, params, h)
 
     @property
     def num_features(self) -> int:
@@ -95,10 +92,10 @@ class Network:
         return stages
 
 
-def _functional(module: nn.Module, params: Params, x: Tensor, prefix: str = "") -> Tensor:
+def _under(prefix: str, module: nn.Module, params: Params, x: Tensor) -> Tensor:
+    """Call a submodule with the parameters under its prefix."""
     own = {k[len(prefix) :]: v for k, v in params.items() if k.startswith(prefix)}
-    names = {name for name, _ in module.named_parameters()}
-    out: Tensor = functional_call(module, {k: v for k, v in own.items() if k in names}, (x,))
+    out: Tensor = functional_call(module, own, (x,))
     return out
 
 
@@ -109,7 +106,7 @@ class Setup:
     spec: StreamSpec
     network: Network
     take: Callable[[Tensor], Batch]  # ids to samples
-    key: Tensor  # this part's own random key
+    key: Tensor  # of this replica; fold a purpose of your own into it
     batch_size: int
     meta: Tensor | None = None  # [classes, samples] ids of the meta-training classes
 
@@ -127,7 +124,8 @@ class Context:
     labels: Callable[[Tensor], Tensor]  # ids to class labels, without touching inputs
     seen: Tensor  # [C] bool, classes that have arrived so far
     experience: Tensor | None  # int64 scalar, counted from 0; None where boundaries are hidden
-    key: Tensor  # a random key of this part, hook and experience (not in steps: draw in `plan`)
+    key: Tensor | None  # of this replica and experience, the same for all parts: fold a purpose
+    # of your own into it; None within steps and predictions, which draw nothing: draw in `plan`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +206,7 @@ class Part:
         """Raise ValueError if these options make no sense on this stream."""
 
     # -- before training ----------------------------------------------------------------------
-    def parameters(self, setup: Setup) -> Params:
+    def parameters(self, setup: Setup, params: Params) -> Params:
         """Trainable tensors of its own, named `{self.name}.anything`, stepped with the model's."""
         return {}
 
@@ -276,10 +274,7 @@ class Part:
         return {k[len(prefix) :]: v for k, v in params.items() if k.startswith(prefix)}
 
 
-HOOKS = (
-    "needs check parameters initial_weights init begin_experience end_experience plan forward "
-    "rehearse criterion loss gradients rates after_step predictor"
-).split()
+HOOKS = ["needs", "check", "parameters", "initial_weights", "init", "begin_experience", "end_experience", "plan", "forward", "rehearse", "criterion", "loss", "gradients", "rates", "after_step", "predictor"]
 EXCLUSIVE = ("criterion", "predictor")  # two of these in one strategy contradict each other
 
 
@@ -298,4 +293,3 @@ def with_options(part: Part, values: Mapping[str, Any]) -> Part:
     for field, value in {**vars(part), **values}.items():
         object.__setattr__(copy, field, value)
     return copy
-

@@ -1,4 +1,4 @@
-"""Trees: a tensor, or tuples, NamedTuples and dicts of trees. Parts keep their state in one.
+"""Trees: a tensor, None, or tuples, NamedTuples and dicts of trees. Parts keep their state in one.
 
 `flatten` gives every tensor a stable name, which is how trees are written to disk and compared.
 """
@@ -35,6 +35,8 @@ def flatten(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
     """
     if isinstance(tree, Tensor):
         return {prefix: tree}
+    if tree is None:
+        return {}
     flat: dict[str, Tensor] = {}
     for name, child in _children(tree):
         flat |= flatten(child, f"{prefix}/{name}" if prefix else name)
@@ -51,6 +53,8 @@ def map_tree(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     """Apply to every tensor (and its counterparts in equally shaped trees); the shape stays."""
     if isinstance(tree, Tensor):
         return function(tree, *others)
+    if tree is None:
+        return None
     if isinstance(tree, Mapping):
         return {k: map_tree(function, v, *(other[k] for other in others)) for k, v in tree.items()}
     mapped = [

@@ -33,7 +33,7 @@ class MetricData:
 
     @property
     def num_experiences(self) -> int:
-        return self.accuracy_KEE.shape[-1]
+        return int(self.accuracy_KEE.shape[-1])
 
 
 Check = Callable[[MetricData], str | None]
@@ -51,7 +51,7 @@ class Metric:
     undefined: Check
 
 
-# --- checks -------------------------------------------------------------------------------------
+# --- checks ---------------------------------------------------------------------------------------
 
 
 def first_of(*checks: Check) -> Check:
@@ -67,7 +67,7 @@ def needs_accuracies(cells: Callable[[int], Mask]) -> Check:
     """A check that some replica has the accuracies R[i, j] that `cells(E)` [E, E] marks."""
 
     def check(data: MetricData) -> str | None:
-        known_EE = ~np.isnan(data.accuracy_KEE).all(axis=0)
+        known_EE = np.asarray(~np.isnan(data.accuracy_KEE).all(axis=0))
         return _missing_accuracies(known_EE, cells(data.num_experiences))
 
     return check
@@ -88,6 +88,9 @@ def needs_visible_future(data: MetricData) -> str | None:
 def needs_reference(data: MetricData) -> str | None:
     if data.reference_E is None:
         return "needs a joint run of the same scenario as the reference"
+    if len(data.reference_E) != data.num_experiences:
+        has = len(data.reference_E)
+        return f"the joint run has {has} experiences, this run {data.num_experiences}"
     missing = np.flatnonzero(np.isnan(data.reference_E))
     if missing.size:
         return f"the joint run has no final accuracy on experience {missing[0]}"
@@ -120,11 +123,11 @@ def _missing_accuracies(known_EE: Mask, needed_EE: Mask) -> str | None:
     return f"accuracy on experience {evaluated} after experience {trained} is missing{more}"
 
 
-# --- the accuracies R[i, j] that metrics need, E -> [E, E] ------------------------------------------
+# --- the accuracies R[i, j] that metrics need, E -> [E, E] ----------------------------------------
 
 
 def _last_row(size: int) -> Mask:
-    return np.arange(size)[:, None] == np.full(size, size - 1)
+    return np.repeat(np.arange(size)[:, None] == size - 1, size, axis=1)
 
 
 def _diagonal(size: int) -> Mask:
@@ -156,7 +159,8 @@ def _of_matrix(function: Callable[[Floats], Floats]) -> Callable[[MetricData], F
 
 def _of_curves(function: Callable[[Floats, Ints], Floats]) -> Callable[[MetricData], Floats]:
     def values(data: MetricData) -> Floats:
-        assert data.accuracy_KSE is not None and data.experience_KS is not None
+        assert data.accuracy_KSE is not None
+        assert data.experience_KS is not None
         return function(data.accuracy_KSE, data.experience_KS)
 
     return values

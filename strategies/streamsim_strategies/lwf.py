@@ -1,0 +1,72 @@
+"""Learning without Forgetting: on new samples, keep the answers of the model as it was."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from streamsim.strategy import Context, Data, Params, Part, Setup, StepContext, mask
+from streamsim.stream import Batch
+
+
+class Teacher(NamedTuple):
+    """The model at the last boundary."""
+
+    params: Params
+    classes: Tensor  # [C] bool: what it had seen
+    experiences: Tensor  # float32 scalar: how many it had been through
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lwf(Part):
+    """Distil the model of the last boundary on incoming samples: alpha T^2 CE(teacher/T, model/T)."""
+
+    name: ClassVar[str] = "lwf"
+    reference: ClassVar[str] = (
+        "Li & Hoiem 2016, Learning without forgetting; Hinton et al. 2015 (temperature); "
+        "growing=true: the 1/t against 1 - 1/t of van de Ven et al. 2022"
+    )
+
+    alpha: float = Field(1.0, ge=0, description="weight of the distillation term")
+    temperature: float = Field(2.0, gt=0, description="softens both distributions")
+    growing: bool = Field(False, description="multiply alpha by the number of past experiences")
+
+    def init(self, setup: Setup, params: Params) -> Teacher:
+        device = setup.key.device
+        unseen = torch.zeros(setup.spec.num_classes, dtype=torch.bool, device=device)
+        frozen = {k: p.clone() for k, p in params.items()}
+        return Teacher(frozen, unseen, torch.zeros((), device=device))
+
+    def loss(self, ctx: StepContext, state: Teacher) -> Tensor:
+        """Without a teacher (first experience) the term is 0. With task labels, every past task's
+        answers are kept, as in the paper: each is asked for by its own label."""
+        incoming = Batch(*(None if v is None else v[: ctx.num_incoming] for v in ctx.batch))
+        weight = incoming.weight / incoming.weight.sum().clamp_min(1e-12)
+        if incoming.task is None:
+            term = (
+                self._distance(ctx, state, incoming, ctx.logits[: ctx.num_incoming]) * weight
+            ).sum()
+        else:
+            terms = []
+            for task in range(ctx.spec.num_tasks):
+                asked = incoming._replace(task=torch.full_like(incoming.task, task))
+                distance = self._distance(ctx, state, asked, ctx.forward(ctx.params, asked))
+                terms.append((distance * weight).sum() * (task < state.experiences))
+            term = torch.stack(terms).sum() / state.experiences.clamp_min(1)
+        factor = state.experiences if self.growing else (state.experiences > 0).to(term.dtype)
+        return self.alpha * factor * term
+
+    def _distance(self, ctx: StepContext, teacher: Teacher, batch: Batch, logits: Tensor) -> Tensor:
+        """`[B]`: T^2 times the cross-entropy between softened answers over the teacher's classes."""
+        target = mask(ctx.forward(teacher.params, batch).detach(), teacher.classes)
+        student = mask(logits, teacher.classes)
+        soft = (target / self.temperature).softmax(-1)
+        log = (student / self.temperature).log_softmax(-1)
+        return -(soft * log).sum(-1) * self.temperature**2
+
+    def end_experience(self, ctx: Context, state: Teacher, data: Data) -> tuple[Params, Teacher]:
+        return ctx.params, Teacher(ctx.params, ctx.seen, state.experiences + 1)

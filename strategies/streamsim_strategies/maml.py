@@ -1,0 +1,116 @@
+"""Model-agnostic meta-learning: initial weights from which a few steps learn a new task."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own convention)
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.func import grad, vmap
+
+from streamsim import draws, optimizers
+from streamsim.optimizers import TrainOptions
+from streamsim.strategy import Params, Part, Setup, mask
+from streamsim.stream import Reveal, StreamSpec
+
+ADAM = TrainOptions(optimizer="adam")
+
+
+class Episode(NamedTuple):
+    """An N-way K-shot task, shown to N random outputs of the model's own head."""
+
+    support: Tensor  # [N*K] ids
+    query: Tensor  # [N*Q] ids
+    support_y: Tensor  # [N*K] output units
+    query_y: Tensor  # [N*Q] output units
+    units: Tensor  # [C] bool: the outputs in play
+
+
+@dataclass(frozen=True, kw_only=True)
+class MamlInit(Part):
+    """Start from weights meta-learned on classes that the stream keeps apart (scenario.meta_classes)."""
+
+    name: ClassVar[str] = "maml-init"
+    reference: ClassVar[str] = "Finn, Abbeel & Levine 2017, Model-agnostic meta-learning, alg. 2"
+
+    order: Literal["second", "first"] = Field(
+        "second", description="second: differentiate through the inner steps; first: FOMAML"
+    )
+    ways: int = Field(3, ge=2, description="classes of an episode")
+    shots: int = Field(5, ge=1, description="support samples of a class")
+    queries: int = Field(5, ge=1, description="query samples of a class")
+    inner_steps: int = Field(3, ge=1, description="gradient steps on the support set")
+    inner_lr: float = Field(0.1, gt=0, description="step size on the support set")
+    meta_lr: float = Field(0.003, gt=0, description="step size of the outer loop (Adam)")
+    meta_batch: int = Field(4, ge=1, description="episodes of an outer step")
+    iterations: int = Field(100, ge=1, description="outer steps")
+
+    def needs(self) -> frozenset[Reveal]:
+        return frozenset({Reveal.META_CLASSES})
+
+    def check(self, spec: StreamSpec, batch_size: int) -> None:
+        if self.ways > spec.num_classes:
+            raise ValueError(
+                f"strategy.maml-init.ways={self.ways}: the model has {spec.num_classes} outputs; "
+                f"use 2 to {spec.num_classes}"
+            )
+
+    def initial_weights(self, setup: Setup, params: Params) -> Params:
+        meta = setup.meta
+        assert meta is not None
+        if self.ways > meta.shape[0] or self.shots + self.queries > meta.shape[1]:
+            raise ValueError(
+                f"strategy.maml-init needs {self.ways} meta-training classes with "
+                f"{self.shots + self.queries} samples (ways, shots + queries); the stream keeps "
+                f"{meta.shape[0]} with {meta.shape[1]} apart (see scenario.meta_classes)"
+            )
+        key = draws.fold(setup.key, "maml-init")
+        weights = {k: p for k, p in params.items() if k in setup.network.names}
+        state = optimizers.init(ADAM, weights, False)
+        for iteration in range(self.iterations):
+            keys = draws.fold(
+                draws.fold(key, iteration), torch.arange(self.meta_batch, device=key.device)
+            )
+            episodes = vmap(lambda k: self._episode(setup, meta, k))(keys)
+
+            def outer(weights: Params, episodes: Episode = episodes) -> Tensor:
+                losses: Tensor = vmap(lambda e: self._query_loss(setup, weights, e))(episodes)
+                return losses.mean()
+
+            gradient = grad(outer)(weights)
+            weights, state = optimizers.update(ADAM, weights, gradient, state, self.meta_lr, {})
+        return {**params, **weights}
+
+    def _episode(self, setup: Setup, meta: Tensor, key: Tensor) -> Episode:
+        num_classes = setup.spec.num_classes
+        classes = draws.permutation(draws.fold(key, "classes"), meta.shape[0])[: self.ways]
+        units = draws.permutation(draws.fold(key, "units"), num_classes)[: self.ways]
+        each = draws.fold(key, "samples", torch.arange(self.ways, device=key.device))
+        places = draws.permutation(each, meta.shape[1])[:, : self.shots + self.queries]
+        ids = meta[classes].gather(1, places)
+        in_play = torch.zeros(num_classes, dtype=torch.int8, device=key.device)
+        return Episode(
+            ids[:, : self.shots].flatten(),
+            ids[:, self.shots :].flatten(),
+            units[:, None].expand(-1, self.shots).flatten(),
+            units[:, None].expand(-1, self.queries).flatten(),
+            in_play.scatter(0, units, 1).bool(),
+        )
+
+    def _query_loss(self, setup: Setup, weights: Params, episode: Episode) -> Tensor:
+        """Loss on the query set after adapting to the support set (alg. 2, lines 5 to 8)."""
+
+        def loss(weights: Params, ids: Tensor, y: Tensor) -> Tensor:
+            logits = setup.network(weights, setup.take(ids).x)
+            return F.cross_entropy(mask(logits, episode.units), y)
+
+        adapted = dict(weights)
+        for _ in range(self.inner_steps):
+            gradient = grad(loss)(adapted, episode.support, episode.support_y)
+            if self.order == "first":
+                gradient = {k: g.detach() for k, g in gradient.items()}
+            adapted = {k: p - self.inner_lr * gradient[k] for k, p in adapted.items()}
+        return loss(adapted, episode.query, episode.query_y)

@@ -1,0 +1,190 @@
+"""From a configuration to populations: settings that one program can hold side by side share one,
+and a population that is too large for the machine is cut into chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from streamsim import composition, configuration, devices, draws
+from streamsim.compilation import Compiler
+from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
+from streamsim.learner import Learner
+from streamsim.population import Population
+from streamsim.program import Program, World
+from streamsim.strategy import Network, Scope
+from streamsim.stream import StreamSpec
+from streamsim.trees import map_tree, stack
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings that differ in traced numbers only."""
+
+    setting: Setting  # of the first
+    traced: Sequence[str]
+    members: Sequence[tuple[int, Mapping[str, Any]]]  # index and swept values
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Replicas that are trained together."""
+
+    replicas: Sequence[tuple[int, int]]  # (setting, seed)
+    spec: StreamSpec
+    device: torch.device
+    learner: Callable[[], Learner]  # drawn and allocated only when its turn comes
+    notes: Sequence[str] = ()
+
+
+def make_chunks(
+    wanted: Configuration,
+    objects: Objects,
+    root: Path,
+    device: torch.device,
+    vectorize: str,
+    compiler: Compiler,
+) -> list[Chunk]:
+    """Everything that will be trained, checked before anything is."""
+    chunks: list[Chunk] = []
+    for group in _groups(wanted, objects):
+        chunks += _chunks_of(group, wanted, root, device, vectorize, compiler)
+    return chunks
+
+
+def _groups(wanted: Configuration, objects: Objects) -> list[Group]:
+    """Settings by everything that shapes a program, in the order of their first member."""
+    groups: dict[str, Group] = {}
+    for index, values in enumerate(wanted.settings()):
+        setting = configuration.build(wanted, objects, values)
+        traced = configuration.traced(values, setting)
+        shaping = repr(sorted((k, v) for k, v in values.items() if k not in traced))
+        first = groups.get(shaping, Group(setting, traced, []))
+        groups[shaping] = Group(first.setting, traced, [*first.members, (index, values)])
+    return list(groups.values())
+
+
+def _chunks_of(
+    group: Group,
+    wanted: Configuration,
+    root: Path,
+    device: torch.device,
+    vectorize: str,
+    compiler: Compiler,
+) -> Iterator[Chunk]:
+    setting = group.setting
+    stream = setting.scenario.stream(root)
+    composition.check_fit(setting.parts, stream.spec, setting.train.batch_size)
+    network = Network(_module(setting.model, stream.spec, draws.fold(torch.tensor(0), "shape")))
+    _check_model(network.model)
+    pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
+    program = Program(setting.parts, stream, pool, network, setting.train)
+    members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
+    largest = _largest(vectorize, program, setting.model, members[0], group, device)
+    notes = composition.hints(setting.parts, stream.spec)
+    start = 0
+    for size in devices.chunk_sizes(len(members), largest):
+        chosen = members[start : start + size]
+        start += size
+
+        def learner(chosen: Sequence[tuple[int, Mapping[str, Any], int]] = chosen) -> Learner:
+            return _population(program, setting.model, chosen, group, device, compiler)
+
+        replicas = [(index, seed) for index, _, seed in chosen]
+        yield Chunk(replicas, stream.spec, device, learner, notes)
+
+
+def _population(
+    program: Program,
+    model: ModelFactory,
+    members: Sequence[tuple[int, Mapping[str, Any], int]],
+    group: Group,
+    device: torch.device,
+    compiler: Compiler,
+) -> Population:
+    keys = [replica_key(seed) for _, _, seed in members]
+    drawn = [program.stream.draw(key) for key in keys]
+    worlds = [
+        World(key, replica.tables, _numbers(program, values, group.traced))
+        for key, replica, (_, values, _) in zip(keys, drawn, members, strict=True)
+    ]
+    world: World = worlds[0] if len(worlds) == 1 else stack(worlds)
+    scopes: list[Scope] = [p.scope for p in program.parts if p.scope != "experience"]
+    return Population(
+        program=program,
+        world=map_tree(lambda tensor: tensor.to(device), world),
+        replicas=drawn,
+        initial_module=lambda key: _module(model, program.stream.spec, key),
+        compiler=compiler,
+        device=device,
+        scope=scopes[0] if scopes else "experience",
+    )
+
+
+def replica_key(seed: int) -> Tensor:
+    """The key of all draws of a seed: settings share it, so they differ in nothing else."""
+    return draws.fold(torch.tensor(seed), "replica")
+
+
+def _numbers(
+    program: Program, values: Mapping[str, Any], traced: Sequence[str]
+) -> dict[str, Tensor]:
+    """A replica's numbers for traced options; the learning rate is always one."""
+    numbers = {"train.lr": program.train.lr, **{name: values[name] for name in traced}}
+    return {name: torch.tensor(value, dtype=torch.float32) for name, value in numbers.items()}
+
+
+def _module(model: ModelFactory, spec: StreamSpec, key: Tensor) -> nn.Module:
+    """A network with the model's own initialisation, as a pure function of a key.
+
+    Built on the CPU whatever the device, with the global generator borrowed and put back.
+    """
+    generator = torch.default_generator
+    before = generator.get_state()
+    try:
+        generator.manual_seed(int(draws.fold(key, "initial weights")) & (2**63 - 1))
+        return model(spec)
+    finally:
+        generator.set_state(before)
+
+
+def _check_model(model: nn.Module) -> None:
+    if not any(True for _ in model.parameters()):
+        raise ValueError(f"the model {type(model).__name__} has no parameters to train")
+    running = [name for name, b in model.named_buffers() if b.is_floating_point()]
+    if running:
+        raise ValueError(
+            f"the model keeps running statistics ({', '.join(running[:3])}), which replicas cannot "
+            "share; use GroupNorm or LayerNorm in place of BatchNorm"
+        )
+
+
+def _largest(
+    vectorize: str,
+    program: Program,
+    model: ModelFactory,
+    member: tuple[int, Mapping[str, Any], int],
+    group: Group,
+    device: torch.device,
+) -> int:
+    """Replicas of a chunk at most: as asked for, or as fit into memory."""
+    if vectorize == "off":
+        return 1
+    if vectorize != "auto":
+        try:
+            asked = int(vectorize)
+        except ValueError:
+            asked = 0
+        if asked < 1:
+            raise ValueError(f"--vectorize {vectorize}: choose auto, off or a number of replicas")
+        return asked
+    if device.type == "cpu" and devices.convolves(program.network.model):
+        return 1  # a batched convolution is no faster there, and takes R times the memory
+    one = _population(program, model, [member], group, device, Compiler("off"))
+    return max(1, devices.budget(device) // one.bytes_needed())

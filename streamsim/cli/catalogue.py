@@ -1,0 +1,92 @@
+"""`streamsim list` and `streamsim show`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from typing import Annotated, Any, cast
+
+import typer
+
+from streamsim import options, registry
+from streamsim.options import did_you_mean
+from streamsim.registry import PLURALS, Kind
+
+
+def list_plugins(
+    kind: Annotated[str, typer.Argument(help="scenarios, strategies or models")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """List what is registered, with one line each; plugins that cannot be loaded are named."""
+    found = _kind(kind)
+    rows = []
+    for name, plugin in registry.plugins(found).items():
+        try:
+            about, works = _first_line(registry.load(found, name)), True
+        except ValueError as error:
+            about, works = str(error), False
+        rows.append({"name": name, "package": plugin.package, "works": works, "about": about})
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    width = max((len(str(row["name"])) for row in rows), default=0)
+    for row in rows:
+        mark = "" if row["works"] else "BROKEN: "
+        typer.echo(f"{row['name']:<{width}}  {mark}{row['about']}")
+
+
+def show(
+    kind: Annotated[str, typer.Argument(help="scenario, strategy or model")],
+    name: Annotated[str, typer.Argument(help="Its registered name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Show what a plugin does, its options, what it needs revealed, and its paper."""
+    found = _kind(kind)
+    cls = registry.load(found, name)
+    described = options.describe(cls)
+    facts = _facts(found, cls)
+    if as_json:
+        listed = [option._asdict() for option in described]
+        typer.echo(
+            json.dumps({"name": name, "about": inspect.getdoc(cls), **facts, "options": listed})
+        )
+        return
+    typer.echo(f"{found} {name}\n")
+    typer.echo(f"{inspect.getdoc(cls)}\n")
+    for fact, value in facts.items():
+        typer.echo(textwrap.fill(f"{fact}: {value}", 98, subsequent_indent="    "))
+    section = {"scenario": "scenario.", "strategy": f"strategy.{name}.", "model": "model."}[found]
+    typer.echo(f"\noptions ({section}...):" if described else "\nno options")
+    for option in described:
+        limits = f", {option.bounds}" if option.bounds else ""
+        typer.echo(f"  {option.name}={option.default}  ({option.type}{limits})")
+        if option.help:
+            typer.echo(
+                textwrap.fill(option.help, 94, initial_indent="      ", subsequent_indent="      ")
+            )
+
+
+def _kind(word: str) -> Kind:
+    for kind, plural in PLURALS.items():
+        if word in (kind, plural):
+            return kind
+    known = [*PLURALS, *PLURALS.values()]
+    raise ValueError(
+        f"unknown kind '{word}'; choose {', '.join(PLURALS.values())}{did_you_mean(word, known)}"
+    )
+
+
+def _first_line(cls: type[Any]) -> str:
+    return (inspect.getdoc(cls) or "").strip().partition("\n")[0]
+
+
+def _facts(kind: Kind, cls: type[Any]) -> dict[str, str]:
+    """Reference, and for parts what the stream must reveal at default options."""
+    facts = {}
+    if kind == "strategy":
+        needs = sorted(str(need) for need in cast(Any, cls)().needs())
+        facts["needs"] = ", ".join(needs) or "nothing beyond samples and labels"
+    if getattr(cls, "reference", ""):
+        facts["reference"] = cls.reference
+    return facts

@@ -1,0 +1,172 @@
+"""Whether a run's training step is compiled or runs eagerly.
+
+Compiled and eager steps may differ in the last bit, so the choice must not flicker: what was
+measured is remembered per program and machine, a run records its choice, and resuming keeps it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+Mode = Literal["auto", "on", "off"]
+Choice = Literal["compiled", "eager"]
+Step = Callable[..., Any]
+
+PROBES = 5  # timed calls a measurement
+SHORT_SECONDS = 10.0  # eager runs shorter than this are never worth a compilation
+COMPILE_SECONDS = 20.0  # what a first compilation costs, where none was measured
+EXPECTED_GAIN = 0.5  # share of the time above arithmetic that compiling is expected to save
+MARGIN = 1.5  # how many times over the expected gain must repay the compilation
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What is known of one program on this machine, in seconds."""
+
+    eager: float  # a step
+    floor: float  # a step's matrix products alone, at the machine's best rate
+    compiled: float | None = None  # a step
+    compilation: float = COMPILE_SECONDS
+
+
+@dataclass
+class Compiler:
+    """Makes the choice once a run, and keeps the compiled functions."""
+
+    mode: Mode = "auto"
+    num_steps: int = 0  # training steps of the whole run, all chunks added up
+    cache: Path | None = None  # folder of remembered timings; None remembers nothing
+    choice: Choice | None = None
+    reason: str = ""
+    _functions: dict[Any, Step] = field(default_factory=dict)
+
+    def step(
+        self, key: Any, signature: str, eager: Step, whole: Step, args: tuple[Any, ...]
+    ) -> Step:
+        """`eager`, or `whole` compiled: two functions of the same arguments, of which `args` are
+        one example. `key` names the function in this process, `signature` the program anywhere."""
+        if self.choice is None:
+            self.choice, self.reason = self._choose(key, signature, eager, whole, args)
+        return eager if self.choice == "eager" else self._compiled(key, whole)
+
+    def _compiled(self, key: Any, whole: Step) -> Step:
+        if key not in self._functions:
+            self._functions[key] = torch.compile(whole, dynamic=False)
+        return self._functions[key]
+
+    def _choose(
+        self, key: Any, signature: str, eager: Step, whole: Step, args: tuple[Any, ...]
+    ) -> tuple[Choice, str]:
+        if self.mode != "auto":
+            return ("compiled" if self.mode == "on" else "eager"), f"--compile {self.mode}"
+        timing = self._remembered(signature)
+        if timing is None:
+            eager_seconds = _median_seconds(eager, args)
+            timing = Timing(eager_seconds, _arithmetic_seconds(eager, args))
+        choice, reason = decide(timing, self.num_steps)
+        if choice == "compiled" and timing.compiled is None:
+            try:
+                timing = self._try_compiled(key, whole, args, timing)
+            except Exception as error:  # no C++ compiler, or something it cannot compile
+                first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
+                return "eager", f"compilation failed: {type(error).__name__}: {first_line[:200]}"
+            choice, reason = decide(timing, self.num_steps, sunk=True)
+        self._remember(signature, timing)
+        return choice, reason
+
+    def _try_compiled(self, key: Any, whole: Step, args: tuple[Any, ...], timing: Timing) -> Timing:
+        start = time.perf_counter()
+        function = self._compiled(key, whole)
+        function(*args)
+        compilation = time.perf_counter() - start
+        return Timing(timing.eager, timing.floor, _median_seconds(function, args), compilation)
+
+    def _file(self, signature: str) -> Path | None:
+        if self.cache is None:
+            return None
+        return self.cache / f"{hashlib.sha256(signature.encode()).hexdigest()[:24]}.json"
+
+    def _remembered(self, signature: str) -> Timing | None:
+        file = self._file(signature)
+        try:
+            return Timing(**json.loads(file.read_text())) if file is not None else None
+        except (OSError, ValueError, TypeError):
+            return None  # absent, or not ours: measure again
+
+    def _remember(self, signature: str, timing: Timing) -> None:
+        file = self._file(signature)
+        if file is None:
+            return
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_suffix(f".{os.getpid()}")
+            fresh.write_text(json.dumps(asdict(timing)))
+            fresh.replace(file)
+        except OSError:
+            pass  # a cache that cannot be written only costs a measurement next time
+
+
+def decide(timing: Timing, num_steps: int, sunk: bool = False) -> tuple[Choice, str]:
+    """The faster way through `num_steps`; `sunk`: the compilation is already paid for.
+
+    >>> decide(Timing(eager=0.003, floor=0.0003), num_steps=100_000)[0]
+    'compiled'
+    >>> decide(Timing(eager=0.003, floor=0.0003), num_steps=1_000)[0]
+    'eager'
+    """
+    total = timing.eager * num_steps
+    if timing.compiled is not None:
+        cost = 0.0 if sunk else timing.compilation
+        faster = timing.compiled * num_steps + cost < total
+        verdict = f"{1e3 * timing.compiled:.3g} ms compiled, {1e3 * timing.eager:.3g} ms eager"
+        return ("compiled" if faster else "eager"), f"measured a step: {verdict}"
+    gain = EXPECTED_GAIN * max(0.0, timing.eager - timing.floor) * num_steps
+    if total < SHORT_SECONDS or gain < MARGIN * timing.compilation:
+        return "eager", f"about {total:.3g} s of eager steps would not repay a compilation"
+    return "compiled", f"about {gain:.3g} s to gain"
+
+
+def _synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _median_seconds(step: Step, args: tuple[Any, ...]) -> float:
+    """Median time of a call, after two to warm up; calls change nothing."""
+    seconds = []
+    for _ in range(2 + PROBES):
+        _synchronise()
+        start = time.perf_counter()
+        step(*args)
+        _synchronise()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[2:])
+
+
+def _arithmetic_seconds(step: Step, args: tuple[Any, ...]) -> float:
+    """Time that a step's matrix products and convolutions would take at the machine's best rate."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        step(*args)
+    device = next(iter(args[0].params.values())).device
+    side = 512 if device.type == "cpu" else 4096
+    square = torch.ones(side, side, device=device)
+    seconds = _median_seconds(torch.mm, (square, square))
+    return float(counter.get_total_flops()) * seconds / (2 * side**3)
+
+
+def signature(*parts: Any) -> str:
+    """What makes a program the same one: its parts, shapes, device, threads and torch."""
+    machine = (torch.__version__, torch.get_num_threads(), torch.cuda.is_available())
+    return repr((*parts, machine))

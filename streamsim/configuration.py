@@ -1,0 +1,250 @@
+"""What a run is: names, options, seeds and sweeps; all of it validated before anything is trained.
+
+A configuration is plain data (it is what run.json holds); `build` turns one setting of it into a
+scenario, parts, a model and training options.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any
+
+from torch import nn
+
+from streamsim import composition, options, registry
+from streamsim.optimizers import TrainOptions
+from streamsim.options import did_you_mean
+from streamsim.strategy import Part
+from streamsim.stream import Scenario, StreamSpec
+
+SECTIONS = ("scenario", "strategy", "model", "train")
+TRAIN_FLOATS = ("lr", "momentum", "weight_decay")
+MAX_SEED = 2**62
+
+ModelFactory = Callable[[StreamSpec], nn.Module]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Things given from Python in place of registered names."""
+
+    scenario: Scenario | None = None
+    parts: Sequence[Part] | None = None
+    model: ModelFactory | None = None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that decides a run's results; plain data."""
+
+    scenario: str
+    strategy: str
+    model: str
+    options: Mapping[str, Any]  # "section.option" or "strategy.part.option" to its value
+    seeds: tuple[int, ...]
+    sweep: Mapping[str, tuple[Any, ...]]  # the same names, to the values to try
+    eval_every: int | None
+
+    def identity(self) -> str:
+        """A short name of the configuration: equal exactly where all of it is equal."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def settings(self) -> list[dict[str, Any]]:
+        """The grid of swept values, the last option running fastest; one empty setting if none."""
+        return [
+            dict(zip(self.sweep, values, strict=True))
+            for values in itertools.product(*self.sweep.values())
+        ]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a configuration, as objects."""
+
+    scenario: Scenario
+    parts: Sequence[Part]
+    model: ModelFactory
+    train: TrainOptions
+
+
+def resolve(
+    scenario: str | Scenario,
+    strategy: str | Part | Sequence[Part],
+    model: str | ModelFactory,
+    values: Mapping[str, Any],
+    seeds: int | Sequence[int],
+    sweep: Mapping[str, Sequence[Any]],
+    eval_every: int | None,
+) -> tuple[Configuration, Objects]:
+    """Validate everything given, fill in every default, and keep objects given from Python."""
+    parts = None
+    if not isinstance(strategy, str):
+        parts = [strategy] if isinstance(strategy, Part) else list(strategy)
+    objects = Objects(
+        None if isinstance(scenario, str) else scenario,
+        parts,
+        None if isinstance(model, str) else model,
+    )
+    if eval_every is not None and eval_every < 1:
+        raise ValueError(f"eval_every={eval_every}: give a number of steps, at least 1")
+    sections = _by_section(values)
+    for name in sweep:
+        if name in values:
+            raise ValueError(f"{name} is both set and swept; keep one")
+        if not list(sweep[name]):
+            raise ValueError(f"--sweep {name} names no values; write {name}=0.1,1,10")
+    names = Configuration(
+        scenario=scenario if isinstance(scenario, str) else _name_of(scenario),
+        strategy=strategy if isinstance(strategy, str) else "+".join(p.name for p in parts or ()),
+        model=model if isinstance(model, str) else _name_of(model),
+        options={},
+        seeds=parse_seeds(seeds),
+        sweep={},
+        eval_every=eval_every,
+    )
+    resolved = _options_of(_build(names, sections, objects))
+    swept = _resolve_sweep(names, values, sweep, objects)
+    kept = {name: value for name, value in resolved.items() if name not in swept}
+    return Configuration(**{**vars(names), "options": kept, "sweep": swept}), objects
+
+
+def build(configuration: Configuration, objects: Objects, setting: Mapping[str, Any]) -> Setting:
+    """The objects of one setting."""
+    return _build(configuration, _by_section({**configuration.options, **setting}), objects)
+
+
+def traced(setting: Mapping[str, Any], built: Setting) -> list[str]:
+    """The swept options that one population can hold side by side: numbers that shape nothing."""
+    parts = {part.name: type(part) for part in built.parts}
+    found = []
+    for name in setting:
+        section, _, rest = name.partition(".")
+        part, _, option = rest.rpartition(".")
+        if (section == "train" and rest in TRAIN_FLOATS) or (section == "strategy" and part in parts and options.is_float(parts[part], option)):
+            found.append(name)
+    return found
+
+
+def parse_seeds(seeds: int | Sequence[int] | str) -> tuple[int, ...]:
+    """A number of seeds (0, 1, ...), or the seeds themselves.
+
+    >>> parse_seeds("3"), parse_seeds("7,"), parse_seeds([7, 11])
+    ((0, 1, 2), (7,), (7, 11))
+    """
+    if isinstance(seeds, str):
+        try:
+            listed = [int(part) for part in seeds.split(",") if part.strip()]
+        except ValueError:
+            raise ValueError(
+                f"--seeds {seeds}: give a number of seeds, as in 30, or the seeds, as in 7,11,13"
+            ) from None
+        seeds = listed if "," in seeds or not listed else listed[0]
+    if isinstance(seeds, int):
+        if seeds < 1:
+            raise ValueError(f"{seeds} seeds: at least 1 is needed")
+        return tuple(range(seeds))
+    if not seeds:
+        raise ValueError("no seeds: give a number of seeds, as in 30, or a list, as in 7,11,13")
+    twice = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
+    if twice:
+        raise ValueError(f"seed {twice[0]} is given twice; every seed can run once")
+    outside = [seed for seed in seeds if not 0 <= seed < MAX_SEED]
+    if outside:
+        raise ValueError(f"seed {outside[0]}: seeds run from 0 to {MAX_SEED - 1}")
+    return tuple(seeds)
+
+
+def _by_section(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    for name, value in values.items():
+        section, _, option = name.partition(".")
+        if section not in sections:
+            raise ValueError(
+                f"unknown section '{section}' in {name}; options begin with "
+                f"{', '.join(s + '.' for s in SECTIONS)}{did_you_mean(section, SECTIONS)}"
+            )
+        sections[section][option] = value
+    return sections
+
+
+def _build(
+    names: Configuration, sections: Mapping[str, Mapping[str, Any]], objects: Objects
+) -> Setting:
+    scenario = objects.scenario
+    if scenario is None:
+        cls = registry.load("scenario", names.scenario)
+        scenario = options.build(cls, sections["scenario"], "scenario")
+    model = objects.model
+    if model is None:
+        cls = registry.load("model", names.model)
+        model = options.build(cls, sections["model"], "model").build
+    parts = objects.parts
+    if parts is None:
+        parts = composition.build_parts(names.strategy, sections["strategy"])
+    train = options.build(TrainOptions, sections["train"], "train")
+    return Setting(scenario, parts, model, train)
+
+
+def _options_of(setting: Setting) -> dict[str, Any]:
+    """Every option with its value, defaults included."""
+    found = _fields("scenario", setting.scenario)
+    for part in setting.parts:
+        found |= _fields(f"strategy.{part.name}", part)
+    owner = getattr(setting.model, "__self__", None)
+    return found | (_fields("model", owner) if owner else {}) | _fields("train", setting.train)
+
+
+def _fields(prefix: str, built: Any) -> dict[str, Any]:
+    if not is_dataclass(built):
+        return {}
+    named = {f.name: getattr(built, f.name) for f in fields(built) if f.init}
+    plain = (int, float, str, bool, tuple, type(None))
+    return {
+        f"{prefix}.{name}": list(value) if isinstance(value, tuple) else value
+        for name, value in named.items()
+        if isinstance(value, plain)
+    }
+
+
+def _resolve_sweep(
+    names: Configuration,
+    values: Mapping[str, Any],
+    sweep: Mapping[str, Sequence[Any]],
+    objects: Objects,
+) -> dict[str, tuple[Any, ...]]:
+    """Full option names and validated values, each checked at the others' defaults."""
+    swept: dict[str, tuple[Any, ...]] = {}
+    for name, tried in sweep.items():
+        full = _full_names(names, name)
+        resolved = []
+        for value in tried:
+            built = _build(names, _by_section({**values, **dict.fromkeys(full, value)}), objects)
+            resolved.append(_options_of(built)[full[0]])
+        doubled = [value for i, value in enumerate(resolved) if value in resolved[:i]]
+        if doubled:
+            raise ValueError(f"--sweep {name} names {doubled[0]} twice; keep one")
+        if len(full) > 1:
+            raise ValueError(
+                f"--sweep {name}: several parts have this option; name one of {', '.join(full)}"
+            )
+        swept[full[0]] = tuple(resolved)
+    return swept
+
+
+def _full_names(names: Configuration, name: str) -> list[str]:
+    """`strategy.alpha` to `strategy.lwf.alpha`; other names are full already."""
+    section, _, option = name.partition(".")
+    if section != "strategy":
+        return [name]
+    assigned = composition.assign(composition.part_classes(names.strategy), {option: None})
+    return [f"strategy.{part}.{key}" for part, given in assigned.items() for key in given]
+
+
+def _name_of(thing: Any) -> str:
+    kind = thing if callable(thing) and hasattr(thing, "__qualname__") else type(thing)
+    return f"python:{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,328 @@
+"""The only training loop, and the only place that knows the replica axis.
+
+A population is the replicas of one chunk: same parts, shapes and schedule; their own keys, tables
+and numbers. With one replica there is no axis and no vmap: the same functions run as they are.
+
+Shape letters: R replicas, S steps of a stretch, B batch, N padded samples, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import vmap
+
+from streamsim import draws
+from streamsim.compilation import Compiler, signature
+from streamsim.devices import COPIES, saved_bytes
+from streamsim.learner import Losses
+from streamsim.program import Aux, Carry, Inputs, Moving, Program, World
+from streamsim.schedule import num_steps, order
+from streamsim.strategy import Arrivals, Scope
+from streamsim.stream import Padded, Replica, pad
+from streamsim.trees import Tree, flatten, map_tree, num_bytes, stack, unflatten
+
+STRETCH = 256  # most steps planned at once
+EVAL_FLOATS = 2**23  # inputs held at once while evaluating
+
+
+@dataclass
+class Population:
+    """Replicas trained as one program on one device; a `streamsim.learner.Learner`."""
+
+    program: Program
+    world: World  # stacked
+    replicas: Sequence[Replica]
+    initial_module: Callable[[Tensor], nn.Module]  # a fresh network of a replica's key
+    compiler: Compiler
+    device: torch.device
+    scope: Scope = "experience"
+    carry: Carry = field(init=False)
+    _losses: list[Tensor] = field(init=False, default_factory=list)  # [S] or [S, R] a stretch
+    _active: list[Tensor] = field(init=False, default_factory=list)
+    _train: dict[int, Padded] = field(init=False, default_factory=dict)
+    _test: dict[int, Padded] = field(init=False, default_factory=dict)
+
+    # -- the replica axis ---------------------------------------------------------------------
+    @property
+    def size(self) -> int:
+        return len(self.replicas)
+
+    @property
+    def _alone(self) -> bool:
+        return self.size == 1
+
+    def _stack(self, trees: Sequence[Tree]) -> Tree:
+        return trees[0] if self._alone else stack(list(trees))
+
+    def _lift(self, function: Callable[..., Any], *axes: int | None, out: int = 0) -> Any:
+        """The function of one replica as a function of all: `axes` as vmap's in_dims."""
+        return function if self._alone else vmap(function, in_dims=axes, out_dims=out)
+
+    def _rows(self, values: Tensor) -> Tensor:
+        """Per-replica results with the replica axis first, also of one replica."""
+        return values[None] if self._alone else values
+
+    # -- data ---------------------------------------------------------------------------------
+    def _padded(self, rows: Sequence[Tensor]) -> Padded:
+        padded = pad(rows)
+        ids, size = padded.ids.to(self.device), padded.size.to(self.device)
+        return Padded(ids[0], size[0]) if self._alone else Padded(ids, size)
+
+    def _train_data(self, experience: int) -> Padded:
+        """The training ids at an experience: its own, all so far, or all at once."""
+        if experience not in self._train:
+            first, last = {
+                "experience": (experience, experience + 1),
+                "cumulative": (0, experience + 1),
+                "joint": (0, self.program.stream.spec.num_experiences),
+            }[self.scope]
+            rows = [
+                torch.cat([e.train for e in replica.experiences[first:last]])
+                for replica in self.replicas
+            ]
+            self._train = {experience: self._padded(rows)}  # only the current one stays
+        return self._train[experience]
+
+    def _test_data(self, experience: int) -> Padded:
+        if experience not in self._test:
+            rows = [replica.experiences[experience].test for replica in self.replicas]
+            self._test[experience] = self._padded(rows)
+        return self._test[experience]
+
+    # -- learner ------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Initial weights, own parameters and states of every replica."""
+        keys = self._rows(self.world.key).cpu()
+        params = [
+            {name: p.detach() for name, p in self.initial_module(key).named_parameters()}
+            for key in keys
+        ]
+        metas = [replica.meta for replica in self.replicas]
+        meta = None
+        if metas[0] is not None:
+            meta = self._stack([m.to(self.device) for m in metas if m is not None])
+        initial = self._lift(self.program.initial, 0, 0, None if meta is None else 0)
+        stacked = map_tree(lambda t: t.to(self.device), self._stack(params))
+        self.carry = self._settled(initial(self.world, stacked, meta))
+
+    def num_steps(self, experience: int) -> int:
+        """Training steps at an experience; replicas with fewer samples idle through the last."""
+        spec = self.program.stream.spec
+        if self.scope == "joint" and experience < spec.num_experiences - 1:
+            return 0
+        merged = spec.num_experiences if self.scope == "joint" else 1
+        largest = self._train_data(experience).ids.shape[-1]
+        return num_steps(self.program.train, largest, merged)
+
+    def begin(self, experience: int) -> None:
+        self._boundary("begin_experience", experience)
+
+    def end(self, experience: int) -> None:
+        self._boundary("end_experience", experience)
+
+    def _boundary(self, hook: str, experience: int) -> None:
+        if self.program.with_hook[hook] and self.program.reveals_boundaries:
+            data = self._train_data(experience)
+
+            def boundary(carry: Carry, world: World, ids: Tensor, size: Tensor) -> Carry:
+                return self.program.boundary(hook, carry, world, self._index(experience), ids, size)
+
+            with torch.no_grad():
+                lifted = self._lift(boundary, 0, 0, 0, 0)
+                self.carry = self._settled(lifted(self.carry, self.world, *data))
+
+    def train(self, experience: int, steps: range) -> None:
+        """Make a stretch of steps of an experience."""
+        inputs, active = self._plan(experience, steps)
+        self._steps(inputs, active)
+
+    def correct(self, experiences: Sequence[int], after: int) -> Tensor:
+        """Correct predictions `[R, len(experiences)]` and nothing changed."""
+        tests = [tuple(self._test_data(e)) for e in experiences]
+        floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
+        batch = max(32, EVAL_FLOATS // floats)
+
+        def correct(carry: Carry, world: World, tests: Any) -> Tensor:
+            return self.program.correct(carry, world, self._index(max(after, 0)), tests, batch)
+
+        with torch.no_grad():
+            counts: Tensor = self._lift(correct, 0, 0, 0)(self.carry, self.world, tests)
+        return self._rows(counts).cpu()
+
+    def test_sizes(self, experiences: Sequence[int]) -> Tensor:
+        """Test samples, `[R, len(experiences)]`."""
+        sizes = [self._rows(self._test_data(e).size) for e in experiences]
+        return torch.stack(sizes, dim=1).cpu()
+
+    def take_losses(self) -> Losses:
+        """Loss of every step since the last call."""
+        value, active = torch.cat(self._losses), torch.cat(self._active)
+        self._losses, self._active = [], []
+        if self._alone:
+            return Losses(value[None].cpu(), active[None].cpu())
+        return Losses(value.T.cpu(), active.T.cpu())
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The trained weights, `[R, ...]` each."""
+        return {name: self._rows(p).cpu() for name, p in self.carry.params.items()}
+
+    def finite(self) -> Tensor:
+        """Whether every parameter of a replica is a finite number, `[R]` bool."""
+        flags = [p.reshape(self.size, -1).isfinite().all(1) for p in self.carry.params.values()]
+        return torch.stack(flags).all(0).cpu()
+
+    def bytes_needed(self) -> int:
+        """Memory that training takes, by weighing the state and the tensors of one step."""
+        self.start()
+        inputs, _ = self._plan(0, range(1))
+        example = next(_slices(inputs))
+        leaves = {k: p.detach().requires_grad_() for k, p in self.carry.params.items()}
+        saved = saved_bytes(self._loss_step, leaves, self.carry.states, self.world, example)
+        return COPIES * num_bytes(self.carry) + 2 * saved
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that training has changed, by name, on the CPU."""
+        return {name: leaf.cpu().contiguous() for name, leaf in flatten(self.carry).items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a saved state, in place of `start`."""
+        self.start()
+        own = flatten(self.carry)
+        if own.keys() != state.keys() or any(own[k].shape != state[k].shape for k in own):
+            raise ValueError(
+                "the checkpoint does not fit this configuration; "
+                "it was written by another version: remove the run folder and run again"
+            )
+        moved = {name: leaf.to(self.device) for name, leaf in state.items()}
+        self.carry = unflatten(self.carry, moved)
+
+    # -- a stretch ----------------------------------------------------------------------------
+    def _index(self, experience: int) -> Tensor:
+        return torch.tensor(experience, device=self.device)
+
+    def _plan(self, experience: int, steps: range) -> tuple[Inputs, Tensor]:
+        """Inputs of every step, step first and contiguous, and `[S, R]`: who is not idle."""
+        program, data = self.program, self._train_data(experience)
+        padded, smallest = data.ids.shape[-1], int(data.size.min())
+
+        def plan(carry: Carry, world: World, ids: Tensor, size: Tensor) -> tuple[Carry, Any]:
+            key = draws.fold(world.key, "order", experience)
+            shuffled = order(
+                program.train, key, size, steps, padded, smallest, program.stream.spec.ordered
+            )
+            chosen = ids[shuffled.index]
+            arrivals = Arrivals(
+                chosen,
+                program.labels(world, chosen),
+                shuffled.weight,
+                shuffled.fresh,
+                shuffled.clock,
+            )
+            carry, inputs = program.plan(carry, world, self._index(experience), arrivals)
+            return carry, (inputs, shuffled.weight.sum(-1) > 0)
+
+        with torch.no_grad():
+            lifted = self._lift(plan, 0, 0, 0, 0, out=(0, 1))
+            carry, (inputs, active) = lifted(self.carry, self.world, *data)
+        # steps must get the same strides whether or not a hook returned a view
+        self.carry = self._settled(carry)
+        return map_tree(torch.Tensor.contiguous, inputs), active
+
+    def _steps(self, inputs: Inputs, active: Tensor) -> None:
+        """The steps of a planned stretch; an idle replica keeps what it had."""
+        idle = set() if self._alone else set((~active.all(-1)).nonzero().flatten().tolist())
+        slices = _slices(inputs)
+        moving, losses = self._moving(), []
+        example = (moving, self.carry.states, self.world, next(slices))
+        step = self.compiler.step(
+            (id(self.program), self.size),
+            self._signature(example),
+            self._eager_step,
+            self._whole,
+            example,
+        )
+        for s, each in enumerate(_slices(inputs)):
+            moved, loss = step(moving, self.carry.states, self.world, each)
+            if s in idle:
+                moved = _where(active[s], moved, moving)
+            moving = moved
+            losses.append(loss)
+        self._losses.append(torch.stack(losses))
+        self._active.append(active)
+        self.carry = self.carry._replace(
+            params=moving.params,
+            optimizer=moving.optimizer,
+            states={**self.carry.states, **moving.states},
+        )
+
+    def _moving(self) -> Moving:
+        follows = self.program.with_hook["after_step"]
+        states = {name: self.carry.states[name] for name in follows}
+        return Moving(self.carry.params, self.carry.optimizer, states)
+
+    def _signature(self, example: Tree) -> str:
+        shapes = [(k, tuple(v.shape), str(v.dtype)) for k, v in flatten(example).items()]
+        return signature(self.program.parts, self.program.train, str(self.device), shapes)
+
+    @cached_property
+    def _loss_step(self) -> Callable[..., tuple[Tensor, Aux]]:
+        lifted: Callable[..., tuple[Tensor, Aux]] = self._lift(self.program.losses, 0, 0, 0, 0)
+        return lifted
+
+    @cached_property
+    def _apply(self) -> Callable[..., Moving]:
+        lifted: Callable[..., Moving] = self._lift(self.program.apply, 0, 0, 0, 0, 0, 0)
+        return lifted
+
+    @cached_property
+    def _whole(self) -> Callable[..., tuple[Moving, Tensor]]:
+        """The whole step as one function, for the compiler."""
+        lifted: Callable[..., tuple[Moving, Tensor]] = self._lift(self.program.step, 0, 0, 0, 0)
+        return lifted
+
+    def _eager_step(
+        self, moving: Moving, states: Tree, world: World, inputs: Inputs
+    ) -> tuple[Moving, Tensor]:
+        """Replicas share nothing, so the gradient of their sum is every replica's own gradient: one
+        ordinary backward pass, faster than a vmapped one."""
+        leaves = {k: p.detach().requires_grad_() for k, p in moving.params.items()}
+        losses, aux = self._loss_step(leaves, {**states, **moving.states}, world, inputs)
+        grads = torch.autograd.grad(
+            losses if self._alone else losses.sum(),
+            list(leaves.values()),
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        with torch.no_grad():
+            detached = map_tree(Tensor.detach, aux)
+            gradients = dict(zip(leaves, grads, strict=True))
+            return self._apply(moving, states, world, inputs, gradients, detached), losses.detach()
+
+    @staticmethod
+    def _settled(carry: Carry) -> Carry:
+        """Contiguous tensors of their own: compiled steps want the same strides every time."""
+        settled: Carry = map_tree(lambda t: t.detach().contiguous(), carry)
+        return settled
+
+
+def _slices(inputs: Inputs) -> Iterator[Inputs]:
+    """The inputs of one step after the other."""
+    columns = {name: leaf.unbind(0) for name, leaf in flatten(inputs).items()}
+    for s in range(inputs.ids.shape[0]):
+        yield unflatten(inputs, {name: column[s] for name, column in columns.items()})
+
+
+def _where(active: Tensor, new: Moving, old: Moving) -> Moving:
+    """The new values of active replicas (`[R]` bool), the old ones of the others."""
+
+    def choose(new: Tensor, old: Tensor) -> Tensor:
+        return torch.where(active.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+    chosen: Moving = map_tree(choose, new, old)
+    return chosen

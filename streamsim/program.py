@@ -1,0 +1,368 @@
+"""The sum of a strategy's parts as a handful of pure functions of ONE replica.
+
+`streamsim.population` maps them over replicas; nothing here knows that there are others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own convention)
+from torch import Tensor
+
+from streamsim import draws, optimizers
+from streamsim.optimizers import OptimizerState, TrainOptions
+from streamsim.strategy import (
+    Arrivals,
+    Context,
+    Data,
+    Network,
+    Params,
+    Part,
+    Setup,
+    State,
+    StepContext,
+    Update,
+    mask,
+    overrides,
+    with_options,
+)
+from streamsim.stream import Batch, Reveal, Stream, Tables
+from streamsim.trees import Tree
+
+
+class World(NamedTuple):
+    """What one replica is given and never changes."""
+
+    key: Tensor  # int64 scalar: all of this replica's draws
+    tables: Tables  # what the stream's view reads
+    values: Mapping[str, Tensor]  # its numbers for traced options: "train.lr", "strategy.lwf.alpha"
+
+
+class Carry(NamedTuple):
+    """What training changes. Params, moments and states are flat or nested dicts of tensors."""
+
+    params: Params
+    optimizer: OptimizerState
+    states: Mapping[str, State]  # by part
+    seen: Tensor  # [C] bool
+
+
+class Inputs(NamedTuple):
+    """One replica's inputs to one step."""
+
+    ids: Tensor  # [B]
+    weight: Tensor  # [B]
+    seen: Tensor  # [C] bool
+    experience: Tensor  # int64 scalar
+    plans: Mapping[str, Tree]  # by part
+
+
+class Moving(NamedTuple):
+    """The part of a carry that a step can change."""
+
+    params: Params
+    optimizer: OptimizerState
+    states: Mapping[str, State]  # of parts with an `after_step`
+
+
+class Aux(NamedTuple):
+    """What the forward pass leaves for the hooks after it."""
+
+    samples: Mapping[str, Tensor]  # the batch's fields, without hidden task labels
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class Program:
+    """Parts, stream, network and optimiser composed; see each method for the order of hooks."""
+
+    parts: Sequence[Part]
+    stream: Stream
+    pool: Tables  # on the device
+    network: Network
+    train: TrainOptions
+
+    @cached_property
+    def with_hook(self) -> dict[str, list[str]]:
+        """Names of the parts that define each hook, in the order written."""
+        hooks = ("rehearse", "loss", "gradients", "rates", "after_step", "plan", "forward")
+        more = ("begin_experience", "end_experience", "criterion", "predictor")
+        return {
+            hook: [part.name for part in self.parts if overrides(part, hook)]
+            for hook in hooks + more
+        }
+
+    @cached_property
+    def _reveals_tasks(self) -> bool:
+        return Reveal.TASK_LABELS in self.stream.spec.reveals
+
+    @cached_property
+    def reveals_boundaries(self) -> bool:
+        return Reveal.BOUNDARIES in self.stream.spec.reveals
+
+    # -- options ------------------------------------------------------------------------------
+    def _traced(self, values: Mapping[str, Tensor]) -> dict[str, Part]:
+        """Parts by name, with this replica's numbers in place of swept options."""
+        parts = {}
+        for part in self.parts:
+            prefix = f"strategy.{part.name}."
+            swept = {k[len(prefix) :]: v for k, v in values.items() if k.startswith(prefix)}
+            parts[part.name] = with_options(part, swept) if swept else part
+        return parts
+
+    def _train(self, values: Mapping[str, Tensor]) -> TrainOptions:
+        swept = {k[6:]: v for k, v in values.items() if k.startswith("train.") and k != "train.lr"}
+        if not swept:
+            return self.train
+        options = object.__new__(TrainOptions)
+        for field, value in {**vars(self.train), **swept}.items():
+            object.__setattr__(options, field, value)
+        return options
+
+    # -- samples ------------------------------------------------------------------------------
+    def take(self, world: World, ids: Tensor) -> Batch:
+        """Samples by id; task labels only where the stream reveals them."""
+        view = self.stream.view
+        return Batch(
+            view.inputs(self.pool, world.tables, ids),
+            view.labels(self.pool, world.tables, ids),
+            torch.ones(ids.shape, device=ids.device),
+            view.tasks(self.pool, world.tables, ids) if self._reveals_tasks else None,
+        )
+
+    def labels(self, world: World, ids: Tensor) -> Tensor:
+        return self.stream.view.labels(self.pool, world.tables, ids)
+
+    # -- contexts -----------------------------------------------------------------------------
+    def _forward(self, ctx: Context, parts: Mapping[str, Part], states: Mapping[str, State]) -> Any:
+        def bare(params: Params, batch: Batch) -> Tensor:
+            return self.network(params, batch.x)
+
+        net = bare
+        for name in self.with_hook["forward"]:
+
+            def wrapped(params: Params, batch: Batch, name: str = name, inner: Any = net) -> Tensor:
+                return parts[name].forward(ctx, states.get(name, {}), params, batch, inner)
+
+            net = wrapped
+        return net
+
+    def context(
+        self,
+        world: World,
+        params: Params,
+        states: Mapping[str, State],
+        seen: Tensor,
+        experience: Tensor,
+        parts: Mapping[str, Part],
+        key: Tensor | None = None,
+    ) -> Context:
+        def forward(params: Params, batch: Batch) -> Tensor:
+            out: Tensor = self._forward(ctx, parts, states)(params, batch)
+            return out
+
+        def loss(params: Params, batch: Batch) -> Tensor:
+            losses = self._criterion(ctx, parts, states, forward(params, batch), batch)
+            return _weighted_mean(losses, batch.weight)
+
+        ctx = Context(
+            spec=self.stream.spec,
+            network=self.network,
+            params=params,
+            forward=forward,
+            loss=loss,
+            take=lambda ids: self.take(world, ids),
+            labels=lambda ids: self.labels(world, ids),
+            seen=seen,
+            experience=experience if self.reveals_boundaries else None,
+            key=key,
+        )
+        return ctx
+
+    def _criterion(
+        self,
+        ctx: Context,
+        parts: Mapping[str, Part],
+        states: Mapping[str, State],
+        logits: Tensor,
+        batch: Batch,
+    ) -> Tensor:
+        for name in self.with_hook["criterion"]:
+            return parts[name].criterion(ctx, states.get(name, {}), logits, batch)
+        return F.cross_entropy(mask(logits, ctx.seen), batch.y, reduction="none")
+
+    # -- before training ----------------------------------------------------------------------
+    def initial(self, world: World, params: Params, meta: Tensor | None) -> Carry:
+        """Own parameters of parts, then their initial weights, then their states."""
+        parts = self._traced(world.values)
+        setups = {
+            name: Setup(
+                spec=self.stream.spec,
+                network=self.network,
+                take=lambda ids: self.take(world, ids),
+                key=draws.fold(world.key, "parts"),
+                batch_size=self.train.batch_size,
+                meta=meta,
+            )
+            for name in parts
+        }
+        for name, part in parts.items():
+            params = {**params, **part.parameters(setups[name], params)}
+        for name, part in parts.items():
+            params = part.initial_weights(setups[name], params)
+        states = {name: part.init(setups[name], params) for name, part in parts.items()}
+        momentum = "train.momentum" in world.values or self.train.momentum > 0
+        seen = torch.zeros(self.stream.spec.num_classes, dtype=torch.bool, device=world.key.device)
+        return Carry(params, optimizers.init(self.train, params, momentum), states, seen)
+
+    # -- between steps ------------------------------------------------------------------------
+    def boundary(
+        self, hook: str, carry: Carry, world: World, experience: Tensor, ids: Tensor, size: Tensor
+    ) -> Carry:
+        """`begin_experience` or `end_experience` of every part, in the order written."""
+        parts = self._traced(world.values)
+        params, states = carry.params, dict(carry.states)
+        real = torch.arange(ids.shape[0], device=ids.device) < size
+        key = draws.fold(world.key, "parts", experience)
+        data = Data(ids, real.to(torch.float32), lambda chosen: self.take(world, chosen))
+        for name in self.with_hook[hook]:
+            ctx = self.context(world, params, states, carry.seen, experience, parts, key)
+            params, states[name] = getattr(parts[name], hook)(ctx, states[name], data)
+        return carry._replace(params=params, states=states)
+
+    def plan(
+        self, carry: Carry, world: World, experience: Tensor, arrivals: Arrivals
+    ) -> tuple[Carry, Inputs]:
+        """Everything about a stretch that its order and its draws decide; leaves have S first."""
+        parts = self._traced(world.values)
+        states, plans = dict(carry.states), {}
+        seen_SC = _seen_after(carry.seen, arrivals)
+        key = draws.fold(world.key, "parts", experience)
+        for name in self.with_hook["plan"]:
+            ctx = self.context(world, carry.params, states, carry.seen, experience, parts, key)
+            states[name], plans[name] = parts[name].plan(ctx, states[name], arrivals)
+        experience_S = experience.expand(arrivals.clock.shape[0])
+        inputs = Inputs(arrivals.ids, arrivals.weight, seen_SC, experience_S, plans)
+        return carry._replace(states=states, seen=seen_SC[-1]), inputs
+
+    # -- within a step ------------------------------------------------------------------------
+    def losses(
+        self, params: Params, states: Mapping[str, State], world: World, inputs: Inputs
+    ) -> tuple[Tensor, Aux]:
+        """Rehearsals join the batch, one forward pass, the criterion's mean plus every term."""
+        parts = self._traced(world.values)
+        ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
+        ids, weights = [inputs.ids], [inputs.weight]
+        for name in self.with_hook["rehearse"]:
+            extra = parts[name].rehearse(ctx, states[name], inputs.plans.get(name, {}))
+            ids.append(extra.ids)
+            weights.append(extra.weight)
+        batch = self.take(world, torch.cat(ids) if len(ids) > 1 else inputs.ids)
+        batch = batch._replace(weight=torch.cat(weights) if len(weights) > 1 else inputs.weight)
+        logits = ctx.forward(params, batch)
+        aux = Aux({k: v for k, v in batch._asdict().items() if v is not None}, logits)
+        total = _weighted_mean(self._criterion(ctx, parts, states, logits, batch), batch.weight)
+        for name in self.with_hook["loss"]:
+            step = self._step_context(ctx, aux, inputs, name)
+            total = total + parts[name].loss(step, states[name])
+        return total, aux
+
+    def apply(
+        self,
+        moving: Moving,
+        states: Mapping[str, State],
+        world: World,
+        inputs: Inputs,
+        grads: Params,
+        aux: Aux,
+    ) -> Moving:
+        """Gradients, rates, the optimiser's step, then what follows a step, in the order written."""
+        parts = self._traced(world.values)
+        params, optimizer, states = moving.params, moving.optimizer, {**states, **moving.states}
+        ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
+        for name in self.with_hook["gradients"]:
+            step = self._step_context(ctx, aux, inputs, name)
+            grads = parts[name].gradients(step, states[name], grads)
+        rates: dict[str, float | Tensor] = {}
+        for name in self.with_hook["rates"]:
+            step = self._step_context(ctx, aux, inputs, name)
+            for key, factor in parts[name].rates(step, states[name]).items():
+                rates[key] = rates.get(key, 1.0) * factor
+        after, optimizer = optimizers.update(
+            self._train(world.values), params, grads, optimizer, world.values["train.lr"], rates
+        )
+        changed: dict[str, State] = {}
+        result: Params = after
+        for name in self.with_hook["after_step"]:
+            step = self._step_context(ctx, aux, inputs, name)
+            result, changed[name] = parts[name].after_step(
+                step, states[name], Update(params, result, grads)
+            )
+        return Moving(result, optimizer, changed)
+
+    def step(
+        self, moving: Moving, states: Mapping[str, State], world: World, inputs: Inputs
+    ) -> tuple[Moving, Tensor]:
+        """One whole update as a single function: what is compiled."""
+        grad = torch.func.grad_and_value(self.losses, has_aux=True)
+        grads, (loss, aux) = grad(moving.params, {**states, **moving.states}, world, inputs)
+        return self.apply(moving, states, world, inputs, grads, aux), loss
+
+    def _step_context(self, ctx: Context, aux: Aux, inputs: Inputs, name: str) -> StepContext:
+        return StepContext(
+            **vars(ctx),
+            batch=Batch(**aux.samples),
+            num_incoming=inputs.ids.shape[0],
+            logits=aux.logits,
+            plan=inputs.plans.get(name, {}),
+        )
+
+    # -- evaluation ---------------------------------------------------------------------------
+    def correct(
+        self,
+        carry: Carry,
+        world: World,
+        experience: Tensor,
+        tests: Sequence[tuple[Tensor, Tensor]],
+        batch_size: int,
+    ) -> Tensor:
+        """Correct predictions on each test set of (padded ids, size), `[len(tests)]` int64."""
+        parts = self._traced(world.values)
+        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
+        # before anything has been seen, every class is allowed: initial accuracy is chance
+        allowed = carry.seen | ~carry.seen.any()
+        predict = lambda batch: ctx.forward(ctx.params, batch)  # noqa: E731
+        for name in self.with_hook["predictor"]:
+            predict = parts[name].predictor(ctx, carry.states[name])
+        counts = []
+        for ids, size in tests:
+            count = torch.zeros((), dtype=torch.int64, device=ids.device)
+            for start in range(0, ids.shape[0], batch_size):
+                chosen = ids[start : start + batch_size]
+                real = torch.arange(start, start + chosen.shape[0], device=ids.device) < size
+                batch = self.take(world, chosen)
+                best = mask(predict(batch), allowed).argmax(-1)
+                count = count + ((best == batch.y) & real).sum()
+            counts.append(count)
+        return torch.stack(counts)
+
+
+def _weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
+    # an idle replica's batch weighs nothing; its step is discarded, but must not divide by zero
+    return (losses * weight).sum() / weight.sum().clamp_min(1e-12)
+
+
+def _seen_after(seen: Tensor, arrivals: Arrivals) -> Tensor:
+    """Classes that have arrived by the end of each step of a stretch, `[S, C]` bool."""
+    num_classes = seen.shape[0]
+    # padding goes to a column of its own, which is then cut off
+    column_SB = torch.where(arrivals.weight > 0, arrivals.labels, num_classes)
+    hit_SC = torch.zeros(
+        (column_SB.shape[0], num_classes + 1), dtype=torch.int8, device=seen.device
+    ).scatter(1, column_SB, 1)[:, :num_classes]
+    return hit_SC.cummax(0).values.bool() | seen

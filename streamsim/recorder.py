@@ -1,0 +1,121 @@
+"""Rows of the raw tables as a run makes them: plain columns of numbers, cheap to checkpoint.
+
+Shape letters: R replicas of the current chunk, S steps, E experiences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from streamsim.learner import Learner, Losses
+from streamsim.runs import Columns
+
+DIVERGED = -1  # in the column `correct`
+Replicas = Sequence[tuple[int, int]]  # (setting, seed) of each replica
+
+
+class Recorder:
+    """Collects rows; `snapshot` and `restored` carry them through a checkpoint."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, list[Tensor]]] = {}
+        self.diverged_R2 = torch.empty(0, 2, dtype=torch.int64)  # experience, step; -1: fine
+        self.loss_sum_R = torch.empty(0, dtype=torch.float64)  # of the current experience
+        self.num_steps_R = torch.empty(0, dtype=torch.int64)
+
+    # -- as a chunk goes on -------------------------------------------------------------------
+    def begin_chunk(self, size: int) -> None:
+        self.diverged_R2 = torch.full((size, 2), -1, dtype=torch.int64)
+        self._begin_losses()
+
+    def training(self, experience: int, steps: range, losses: Losses) -> None:
+        """Losses of a stretch; an infinite or undefined one marks its replica as diverged."""
+        bad_RS = losses.active & ~losses.value.isfinite()
+        self._diverge(bad_RS.any(1), experience, steps.start + bad_RS.to(torch.int8).argmax(1))
+        self.loss_sum_R += torch.where(losses.active, losses.value, 0).double().sum(1)
+        self.num_steps_R += losses.active.sum(1)
+
+    def end_experience(
+        self, replicas: Replicas, experience: int, num_steps: int, finite: Tensor
+    ) -> None:
+        """Close the losses of an experience; weights that overflowed at its end count as diverged."""
+        last = torch.full((len(replicas),), num_steps - 1)
+        self._diverge(~finite, experience, last)
+        mean = self.loss_sum_R / self.num_steps_R
+        columns = {"experience": torch.full_like(last, experience), "steps": self.num_steps_R}
+        self._add("training", replicas, loss=mean, **columns)
+        self._begin_losses()
+
+    def accuracy(self, replicas: Replicas, learner: Learner, after: int, num: int) -> None:
+        """Accuracy on every experience after training on one (-1: before any)."""
+        for on, correct, total in self._evaluated(learner, range(num), after):
+            columns = {"after": torch.full_like(total, after), "on": torch.full_like(total, on)}
+            self._add("accuracy", replicas, **columns, correct=correct, total=total)
+
+    def continual(self, replicas: Replicas, learner: Learner, experience: int, step: int) -> None:
+        """Accuracy on the experiences so far, within training on the last of them."""
+        for on, correct, total in self._evaluated(learner, range(experience + 1), experience):
+            where = {"experience": experience, "step": step, "on": on}
+            columns = {name: torch.full_like(total, value) for name, value in where.items()}
+            self._add("continual", replicas, **columns, correct=correct, total=total)
+
+    def end_chunk(self, replicas: Replicas) -> None:
+        experience, step = self.diverged_R2.unbind(1)
+        self._add("replicas", replicas, diverged_experience=experience, diverged_step=step)
+
+    # -- all of it ----------------------------------------------------------------------------
+    def tables(self) -> dict[str, dict[str, Tensor]]:
+        """Every table's columns so far."""
+        return {
+            table: {name: torch.cat(column) for name, column in columns.items()}
+            for table, columns in self.rows.items()
+        }
+
+    def snapshot(self) -> dict[str, Columns]:
+        """The tables, and what the current chunk has not put into a table yet."""
+        current = {
+            "diverged": self.diverged_R2,
+            "loss_sum": self.loss_sum_R,
+            "num_steps": self.num_steps_R,
+        }
+        return {**self.tables(), "current": current}
+
+    @classmethod
+    def restored(cls, snapshot: Mapping[str, Columns]) -> Recorder:
+        recorder = cls()
+        for table, columns in snapshot.items():
+            if table == "current":
+                recorder.diverged_R2 = columns["diverged"]
+                recorder.loss_sum_R = columns["loss_sum"]
+                recorder.num_steps_R = columns["num_steps"]
+            else:
+                recorder.rows[table] = {name: [column] for name, column in columns.items()}
+        return recorder
+
+    # -- inside -------------------------------------------------------------------------------
+    def _begin_losses(self) -> None:
+        self.loss_sum_R = torch.zeros(len(self.diverged_R2), dtype=torch.float64)
+        self.num_steps_R = torch.zeros(len(self.diverged_R2), dtype=torch.int64)
+
+    def _diverge(self, bad_R: Tensor, experience: int, step_R: Tensor) -> None:
+        fresh_R = bad_R & (self.diverged_R2[:, 0] < 0)
+        found_R2 = torch.stack([torch.full_like(step_R, experience), step_R], dim=1)
+        self.diverged_R2 = torch.where(fresh_R[:, None], found_R2, self.diverged_R2)
+
+    def _evaluated(
+        self, learner: Learner, experiences: range, after: int
+    ) -> list[tuple[int, Tensor, Tensor]]:
+        """(experience, correct, total) of every replica; a diverged one has no accuracy."""
+        correct_RE = learner.correct(experiences, after)
+        diverged_R1 = self.diverged_R2[:, :1] >= 0
+        correct_RE = torch.where(diverged_R1, DIVERGED, correct_RE)
+        total_RE = learner.test_sizes(experiences)
+        return [(e, correct_RE[:, e], total_RE[:, e]) for e in experiences]
+
+    def _add(self, table: str, replicas: Replicas, **columns: Tensor) -> None:
+        settings, seeds = (torch.tensor(column) for column in zip(*replicas, strict=True))
+        for name, column in {"setting": settings, "seed": seeds, **columns}.items():
+            self.rows.setdefault(table, {}).setdefault(name, []).append(column)
