@@ -1,4 +1,4 @@
-"""streamsim: continual learning on class-incremental and drifting streams, whole populations at once.
+"""streamsim: continual learning on streams, with whole populations trained at once.
 
 >>> import streamsim
 >>> streamsim.run("split-digits", "replay", seeds=3).summary()  # doctest: +SKIP

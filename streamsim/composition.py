@@ -1,4 +1,4 @@
-"""From names and options to parts that fit together and fit the stream, or one line that says why not."""
+"""From names to parts that fit each other and the stream, or to a line that says why not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def part_classes(strategy: str) -> dict[str, type[Part]]:
 
 
 def assign(classes: Mapping[str, type], values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Option values by part, from `memory_size` (every part that has it) or `replay.memory_size`."""
+    """Values by part: `memory_size` goes to every part that has it, `replay.memory_size` to one."""
     assigned: dict[str, dict[str, Any]] = {name: {} for name in classes}
     for key, value in values.items():
         part, dot, option = key.rpartition(".")

@@ -125,7 +125,11 @@ def traced(setting: Mapping[str, Any], built: Setting) -> list[str]:
     for name in setting:
         section, _, rest = name.partition(".")
         part, _, option = rest.rpartition(".")
-        if (section == "train" and rest in TRAIN_FLOATS) or (section == "strategy" and part in parts and options.is_float(parts[part], option)):
+        if section == "train":
+            holds = rest in TRAIN_FLOATS
+        else:
+            holds = section == "strategy" and options.is_float(parts[part], option)
+        if holds:
             found.append(name)
     return found
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import math
 import os
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -127,7 +129,7 @@ def status(name: str, root: Path) -> Status:
     """Whether a data set is there, without reading it."""
     known = _known(name)
     path = root / known.files[0].split("/")[0] if known.files else _digits_file()
-    return Status(name, _missing(known, root) is None, path, known.about)
+    return Status(name, not _missing(known, root), path, known.about)
 
 
 def get(name: str, root: Path) -> Status:
@@ -289,7 +291,7 @@ def _read_omniglot(name: str, root: Path) -> LabelledData:
 
 
 def _drawings(name: str, folder: Path) -> Samples:
-    """The drawings of a zip or else a folder; kept in the user's cache, as reading takes seconds."""
+    """The drawings of a zip, else of a folder, kept in the user's cache: reading takes seconds."""
     archive = folder.with_name(f"{folder.name}.zip")
     files = [archive] if archive.is_file() else sorted(folder.rglob("*.png"))
     facts = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
@@ -306,3 +308,55 @@ def _drawings(name: str, folder: Path) -> Samples:
             np.savez(Path(scratch) / "new.npz", x=x, y=y)
             os.replace(Path(scratch) / "new.npz", cache)
     return torch.from_numpy(x), torch.from_numpy(y)
+
+
+def _decoded(name: str, folder: Path, files: list[Path]) -> tuple[npt.NDArray[Any], ...]:
+    """`[N, 1, 28, 28]` uint8 with ink 255, and `[N]` labels: characters in the order of names."""
+    from PIL import Image
+
+    def small(png: bytes) -> npt.NDArray[np.uint8]:
+        drawing = Image.open(io.BytesIO(png)).convert("L")
+        return np.asarray(drawing.resize((28, 28), Image.Resampling.BILINEAR))
+
+    source = files[0] if [file.suffix for file in files] == [".zip"] else folder
+    try:
+        if source is folder:
+            pngs = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+        else:
+            with zipfile.ZipFile(source) as archive:
+                names = sorted(n for n in archive.namelist() if n.endswith(".png"))
+                pngs = {n: archive.read(n) for n in names}
+        x = 255 - np.stack([small(png) for png in pngs.values()])
+        _, y = np.unique([n.rpartition("/")[0] for n in pngs], return_inverse=True)
+    except Exception as error:  # whatever zipfile and Pillow raise on damage, or no drawings
+        raise _damaged(name, source, _first_line(error)) from None
+    return x[:, None], y.astype(np.int64)
+
+
+def _mnist(folder: str, megabytes: int) -> DataSet:
+    about = f"60,000 + 10,000 grey images 28x28, 10 classes; {megabytes} MB to download"
+    files = (f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in _IDX)
+    return DataSet(about, _read_mnist, tuple(f"{folder}/raw/{file}" for file in files), folder)
+
+
+def _cifar(num_classes: int, folder: str, *files: str) -> DataSet:
+    about = f"50,000 + 10,000 colour images 32x32, {num_classes} classes; 170 MB to download"
+    return DataSet(about, _read_cifar, tuple(f"{folder}/{f}" for f in files), f"CIFAR{num_classes}")
+
+
+_IDX = ("images-idx3", "labels-idx1")
+_BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
+DATASETS: Mapping[str, DataSet] = {
+    "digits": DataSet("1,442 + 355 grey images 8x8, 10 classes; in scikit-learn", _read_digits),
+    "mnist": _mnist("MNIST", 12),
+    "fashion-mnist": _mnist("FashionMNIST", 31),
+    "cifar10": _cifar(10, "cifar-10-batches-py", *_BATCHES, "test_batch", "batches.meta"),
+    "cifar100": _cifar(100, "cifar-100-python", "train", "test", "meta"),
+    "omniglot": DataSet(
+        "20 drawings of each of 964 + 659 characters, grey 28x28; 15 MB to download",
+        _read_omniglot,
+        ("omniglot-py/images_background", "omniglot-py/images_evaluation"),
+        "Omniglot",
+        ({"background": True}, {"background": False}),
+    ),
+}

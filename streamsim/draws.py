@@ -1,4 +1,4 @@
-"""Counter-based random numbers: the same bits alone, among others, in chunks, resumed, on any device.
+"""Counter-based random numbers: the same bits alone, among others, resumed, on any device.
 
 Every number is a pure function of a key and a counter (SplitMix64: Steele, Lea & Flood 2014,
 "Fast splittable pseudorandom number generators", OOPSLA), in wrapping int64 arithmetic, so there
@@ -45,7 +45,7 @@ def bits(key: Tensor, counter: Tensor) -> Tensor:
 
 
 def purpose(name: str) -> int:
-    """A stable 63-bit number for what draws are used for: replicas never reuse a draw by accident."""
+    """A stable 63-bit number for what a draw is for, so that no draw is used twice by accident."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 

@@ -4,6 +4,7 @@ that parts can read features and reach between stages; none keeps running statis
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -53,8 +54,8 @@ class Staged(nn.Module):
 class Mlp:
     """Fully connected layers; each hidden layer is a stage."""
 
-    hidden: tuple[int, ...] = Field((100, 100), description="units of each hidden layer")
-    activation: Activation = Field("relu", description="after each hidden layer")
+    hidden: tuple[int, ...] = Field(default=(100, 100), description="units of each hidden layer")
+    activation: Activation = Field(default="relu", description="after each hidden layer")
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden):
@@ -68,7 +69,7 @@ class Mlp:
                 nn.Linear(width, following),
                 ACTIVATIONS[self.activation](),
             )
-            for i, (width, following) in enumerate(zip(widths, widths[1:], strict=False))
+            for i, (width, following) in enumerate(itertools.pairwise(widths))
         ]
         return Staged(stages or [nn.Flatten()], widths[-1], spec.num_classes)
 
@@ -87,7 +88,7 @@ class Cnn:
     """3x3 convolutions with GroupNorm, each halving the image; each block is a stage."""
 
     channels: tuple[int, ...] = Field(
-        (32, 64), min_length=1, description="channels of each block, multiples of 4"
+        default=(32, 64), min_length=1, description="channels of each block, multiples of 4"
     )
 
     def __post_init__(self) -> None:
@@ -98,7 +99,7 @@ class Cnn:
         widths = [_image_channels(spec, "cnn"), *self.channels]
         _, height, width = spec.input_shape
         stages: list[nn.Module] = []
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        for fan_in, fan_out in itertools.pairwise(widths):
             layers = [nn.Conv2d(fan_in, fan_out, 3, padding=1), nn.GroupNorm(4, fan_out), nn.ReLU()]
             if min(height, width) >= 2:
                 layers.append(nn.MaxPool2d(2))
@@ -135,7 +136,7 @@ class _ResidualBlock(nn.Module):
 class ReducedResnet18:
     """ResNet-18 with a third of the channels (Lopez-Paz & Ranzato 2017) and GroupNorm."""
 
-    width: int = Field(20, ge=4, multiple_of=4, description="channels of the first stage")
+    width: int = Field(default=20, ge=4, multiple_of=4, description="channels of the first stage")
 
     def build(self, spec: StreamSpec) -> nn.Module:
         groups = 4

@@ -24,18 +24,20 @@ DEFAULT_LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001}
 class TrainOptions:
     """How a learner trains at each experience."""
 
-    epochs: int = Field(1, ge=1, description="passes over the data of each experience")
+    epochs: int = Field(default=1, ge=1, description="passes over the data of each experience")
     iterations: int | None = Field(
-        None, ge=1, description="steps at each experience, instead of epochs"
+        default=None, ge=1, description="steps at each experience, instead of epochs"
     )
-    batch_size: int = Field(10, ge=1, description="incoming samples of a step")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="update rule")
+    batch_size: int = Field(default=10, ge=1, description="incoming samples of a step")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field(default="sgd", description="update rule")
     lr: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="learning rate; none: 0.05 for sgd, 0.001 for adam and adamw"
+        default=None, description="learning rate; none: 0.05 for sgd, 0.001 for adam and adamw"
     )
-    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
-    nesterov: bool = Field(False, description="Nesterov momentum, of sgd")
-    weight_decay: float = Field(0.0, ge=0, description="L2 for sgd and adam, decoupled for adamw")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
+    nesterov: bool = Field(default=False, description="Nesterov momentum, of sgd")
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="L2 for sgd and adam, decoupled for adamw"
+    )
 
     def __post_init__(self) -> None:
         if self.optimizer != "sgd" and (self.momentum or self.nesterov):

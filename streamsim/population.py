@@ -60,7 +60,9 @@ class Population:
     def _stack(self, trees: Sequence[Tree]) -> Tree:
         return trees[0] if self._alone else stack(list(trees))
 
-    def _lift(self, function: Callable[..., Any], *axes: int | None, out: int = 0) -> Any:
+    def _lift(
+        self, function: Callable[..., Any], *axes: int | None, out: int | tuple[int, int] = 0
+    ) -> Any:
         """The function of one replica as a function of all: `axes` as vmap's in_dims."""
         return function if self._alone else vmap(function, in_dims=axes, out_dims=out)
 
@@ -188,7 +190,7 @@ class Population:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training has changed, by name, on the CPU."""
-        return {name: leaf.cpu().contiguous() for name, leaf in flatten(self.carry).items()}
+        return {name: leaf.cpu() for name, leaf in flatten(self.carry).items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up a saved state, in place of `start`."""
@@ -216,7 +218,7 @@ class Population:
             shuffled = order(
                 program.train, key, size, steps, padded, smallest, program.stream.spec.ordered
             )
-            chosen = ids[shuffled.index]
+            chosen = ids[shuffled.place]
             arrivals = Arrivals(
                 chosen,
                 program.labels(world, chosen),

@@ -23,6 +23,7 @@ from streamsim.strategy import (
     Network,
     Params,
     Part,
+    Predictor,
     Setup,
     State,
     StepContext,
@@ -281,7 +282,7 @@ class Program:
         grads: Params,
         aux: Aux,
     ) -> Moving:
-        """Gradients, rates, the optimiser's step, then what follows a step, in the order written."""
+        """Gradients, rates, the optimiser's step, what follows it; parts in the order written."""
         parts = self._traced(world.values)
         params, optimizer, states = moving.params, moving.optimizer, {**states, **moving.states}
         ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
@@ -336,7 +337,11 @@ class Program:
         ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
         # before anything has been seen, every class is allowed: initial accuracy is chance
         allowed = carry.seen | ~carry.seen.any()
-        predict = lambda batch: ctx.forward(ctx.params, batch)  # noqa: E731
+
+        def predict_by_logits(batch: Batch) -> Tensor:
+            return ctx.forward(ctx.params, batch)
+
+        predict: Predictor = predict_by_logits
         for name in self.with_hook["predictor"]:
             predict = parts[name].predictor(ctx, carry.states[name])
         counts = []

@@ -41,7 +41,7 @@ class Recorder:
     def end_experience(
         self, replicas: Replicas, experience: int, num_steps: int, finite: Tensor
     ) -> None:
-        """Close the losses of an experience; weights that overflowed at its end count as diverged."""
+        """Close an experience; a replica whose weights overflowed at its end has diverged."""
         last = torch.full((len(replicas),), num_steps - 1)
         self._diverge(~finite, experience, last)
         mean = self.loss_sum_R / self.num_steps_R

@@ -1,5 +1,5 @@
-"""Plugins by name. A package offers a table `name -> "module:attribute"` by entry point; a plugin is
-imported when it is asked for, and one that cannot be imported never harms the others.
+"""Plugins by name. A package offers a table `name -> "module:attribute"` by entry point; a plugin
+is imported when it is asked for, and one that cannot be imported never harms the others.
 """
 
 from __future__ import annotations

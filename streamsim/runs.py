@@ -263,7 +263,8 @@ def write_info(path: Path, info: Mapping[str, Any]) -> None:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     from safetensors.torch import save
 
-    tensors = {f"state/{name}": tensor for name, tensor in checkpoint.state.items()}
+    # clones: safetensors refuses tensors that share memory, as a teacher may with its student
+    tensors = {f"state/{name}": tensor.clone() for name, tensor in checkpoint.state.items()}
     for table, columns in checkpoint.rows.items():
         tensors |= {f"rows/{table}/{name}": column for name, column in columns.items()}
     metadata = {"position": json.dumps(dict(checkpoint.position))}

@@ -16,9 +16,9 @@ from streamsim.optimizers import TrainOptions
 
 
 class Order(NamedTuple):
-    """Positions in the experience's data."""
+    """Places in the experience's data."""
 
-    index: Tensor  # [S, B] int64
+    place: Tensor  # [S, B] int64
     weight: Tensor  # [S, B] float32, 0 for padding
     fresh: Tensor  # [S, B] bool: the sample's first visit
     clock: Tensor  # [S] int64: steps this replica has made in this experience

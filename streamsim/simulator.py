@@ -229,7 +229,7 @@ class _Drive:
         self.started_at = time.perf_counter()
 
     def go(self, checkpoint: Checkpoint | None) -> None:
-        position = {"chunk": 0, "experience": 0, "step": 0}
+        position: dict[str, Any] = {"chunk": 0, "experience": 0, "step": 0}
         if checkpoint is not None:
             position = dict(checkpoint.position)
             self.recorder = Recorder.restored(checkpoint.rows)

@@ -86,8 +86,8 @@ class Network:
         stages = getattr(self.model, "stages", None)
         if not isinstance(stages, nn.Sequential) or not hasattr(self.model, "head"):
             raise ValueError(
-                f"the model {type(self.model).__name__} has no 'stages' (nn.Sequential) and 'head', "
-                "which this strategy needs to read features; add them, or use model mlp or cnn"
+                f"the model {type(self.model).__name__} has no 'stages' (nn.Sequential) "
+                "and 'head', which this strategy needs to read features; add them, or use mlp or cnn"
             )
         return stages
 
@@ -147,7 +147,9 @@ class Data(NamedTuple):
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All samples in order, `size` at a time (the last one may be smaller)."""
-        for ids, weight in zip(self.ids.split(size), self.weight.split(size), strict=True):
+        for ids, weight in zip(
+            torch.split(self.ids, size), torch.split(self.weight, size), strict=True
+        ):
             yield self.take(ids)._replace(weight=weight)
 
 
@@ -236,7 +238,7 @@ class Part:
 
     # -- within a step ------------------------------------------------------------------------
     def forward(self, ctx: Context, state: State, params: Params, batch: Batch, net: Net) -> Tensor:
-        """Logits `[B, C]`; `net(params, batch)` is the model, wrapped by the parts written before."""
+        """Logits `[B, C]`; `net(params, batch)` is the model, wrapped by parts written before."""
         return net(params, batch)
 
     def rehearse(self, ctx: Context, state: State, plan: Tree) -> Rehearsal:
@@ -274,7 +276,12 @@ class Part:
         return {k[len(prefix) :]: v for k, v in params.items() if k.startswith(prefix)}
 
 
-HOOKS = ["needs", "check", "parameters", "initial_weights", "init", "begin_experience", "end_experience", "plan", "forward", "rehearse", "criterion", "loss", "gradients", "rates", "after_step", "predictor"]
+HOOKS = (
+    *("needs", "check", "parameters", "initial_weights", "init"),
+    *("begin_experience", "end_experience", "plan"),
+    *("forward", "rehearse", "criterion", "loss", "gradients", "rates", "after_step"),
+    "predictor",
+)
 EXCLUSIVE = ("criterion", "predictor")  # two of these in one strategy contradict each other
 
 

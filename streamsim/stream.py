@@ -23,7 +23,7 @@ Setting = Literal["class", "task", "domain"]
 
 
 class Reveal(StrEnum):
-    """What a stream may tell its learner beyond inputs and labels; a part declares what it needs."""
+    """What a stream may tell its learner beyond samples; a part declares what it needs."""
 
     TASK_LABELS = "task labels"
     BOUNDARIES = "boundaries"
@@ -70,7 +70,7 @@ class Experience:
 
 @dataclass(frozen=True)
 class Replica:
-    """What one seed draws: experiences, and the tables that its view reads (equal shapes for all)."""
+    """What one seed draws: experiences, and the tables its view reads (equal shapes for all)."""
 
     experiences: Sequence[Experience]
     tables: Tables
@@ -127,5 +127,7 @@ def pad(rows: Sequence[Tensor]) -> Padded:
     if any(len(row) == 0 for row in rows):
         raise ValueError("an experience without samples; every experience needs at least one")
     size = torch.tensor([len(row) for row in rows])
-    ids = torch.stack([torch.cat([row, row[:1].expand(size.max() - len(row))]) for row in rows])
+    ids = torch.stack(
+        [torch.cat([row, row[:1].expand(int(size.max()) - len(row))]) for row in rows]
+    )
     return Padded(ids, size)

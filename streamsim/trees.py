@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Tree = Any  # Tensor | Mapping[str, Tree] | tuple[Tree, ...]: recursive aliases are no help to mypy here
+Tree = Any  # Tensor | None | Mapping[str, Tree] | tuple[Tree, ...]; mypy gains nothing from that
 
 
 def _children(tree: Tree) -> Iterator[tuple[str, Tree]]:
@@ -23,7 +23,7 @@ def _children(tree: Tree) -> Iterator[tuple[str, Tree]]:
         yield from ((str(i), child) for i, child in enumerate(tree))
     else:
         raise TypeError(
-            f"{type(tree).__name__} in a state tree; use tensors, and dicts or (named) tuples of them"
+            f"{type(tree).__name__} in a state tree; use tensors in dicts and (named) tuples"
         )
 
 

@@ -1,1 +1,27 @@
-PLUGINS = {}
+"""Built-in scenarios by name; a family's module is imported when one of its names is asked for."""
+
+_SPLIT = {
+    "split-digits": "SplitDigits",
+    "split-mnist": "SplitMnist",
+    "split-fashion-mnist": "SplitFashionMnist",
+    "split-cifar10": "SplitCifar10",
+    "split-cifar100": "SplitCifar100",
+    "split-omniglot": "SplitOmniglot",
+}
+_PERMUTED = {
+    "permuted-digits": "PermutedDigits",
+    "permuted-mnist": "PermutedMnist",
+    "permuted-fashion-mnist": "PermutedFashionMnist",
+}
+_ROTATED = {
+    "rotated-digits": "RotatedDigits",
+    "rotated-mnist": "RotatedMnist",
+    "rotated-fashion-mnist": "RotatedFashionMnist",
+    "rotated-cifar10": "RotatedCifar10",
+    "rotated-cifar100": "RotatedCifar100",
+}
+PLUGINS = {
+    f"{name}": f"streamsim_scenarios.{module}:{attribute}"
+    for module, family in (("split", _SPLIT), ("permuted", _PERMUTED), ("rotated", _ROTATED))
+    for name, attribute in family.items()
+}

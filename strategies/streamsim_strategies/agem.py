@@ -25,11 +25,11 @@ class Agem(Part):
         "holds past experiences only: policy=class-balanced"
     )
 
-    memory_size: int = Field(200, ge=1, description="samples kept")
+    memory_size: int = Field(default=200, ge=1, description="samples kept")
     batch_size: int | None = Field(
-        None, ge=1, description="samples of a reference gradient; none: as many as arrive"
+        default=None, ge=1, description="samples of a reference gradient; none: as many as arrive"
     )
-    policy: Policy = Field("reservoir", description=POLICIES)
+    policy: Policy = Field(default="reservoir", description=POLICIES)
 
     def needs(self) -> frozenset[Reveal]:
         return memory.needs(self.policy)

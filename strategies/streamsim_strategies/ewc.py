@@ -34,14 +34,16 @@ class Ewc(Part):
         "Progress & compress; Fisher: van de Ven 2025, On the computation of the Fisher information"
     )
 
-    strength: float = Field(100.0, ge=0, description="weight of the pull (lambda)")
-    decay: float = Field(1.0, ge=0, le=1, description="share of the old Fisher kept (gamma)")
+    strength: float = Field(default=100.0, ge=0, description="weight of the pull (lambda)")
+    decay: float = Field(
+        default=1.0, ge=0, le=1, description="share of the old Fisher kept (gamma)"
+    )
     fisher: Literal["exact", "empirical"] = Field(
-        "exact",
+        default="exact",
         description="exact: expectation over the model's own labels; empirical: true labels",
     )
     num_samples: int = Field(
-        200, ge=1, description="random samples of an experience for its Fisher"
+        default=200, ge=1, description="random samples of an experience for its Fisher"
     )
 
     def init(self, setup: Setup, params: Params) -> Anchor:

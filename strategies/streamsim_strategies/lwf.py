@@ -23,7 +23,7 @@ class Teacher(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Lwf(Part):
-    """Distil the model of the last boundary on incoming samples: alpha T^2 CE(teacher/T, model/T)."""
+    """Distil the last boundary's model on incoming samples: alpha T^2 CE(teacher/T, model/T)."""
 
     name: ClassVar[str] = "lwf"
     reference: ClassVar[str] = (
@@ -31,9 +31,11 @@ class Lwf(Part):
         "growing=true: the 1/t against 1 - 1/t of van de Ven et al. 2022"
     )
 
-    alpha: float = Field(1.0, ge=0, description="weight of the distillation term")
-    temperature: float = Field(2.0, gt=0, description="softens both distributions")
-    growing: bool = Field(False, description="multiply alpha by the number of past experiences")
+    alpha: float = Field(default=1.0, ge=0, description="weight of the distillation term")
+    temperature: float = Field(default=2.0, gt=0, description="softens both distributions")
+    growing: bool = Field(
+        default=False, description="multiply alpha by the number of past experiences"
+    )
 
     def init(self, setup: Setup, params: Params) -> Teacher:
         device = setup.key.device
@@ -44,7 +46,7 @@ class Lwf(Part):
     def loss(self, ctx: StepContext, state: Teacher) -> Tensor:
         """Without a teacher (first experience) the term is 0. With task labels, every past task's
         answers are kept, as in the paper: each is asked for by its own label."""
-        incoming = Batch(*(None if v is None else v[: ctx.num_incoming] for v in ctx.batch))
+        incoming = Batch(*(v if v is None else v[: ctx.num_incoming] for v in ctx.batch))  # type: ignore[arg-type]
         weight = incoming.weight / incoming.weight.sum().clamp_min(1e-12)
         if incoming.task is None:
             term = (
@@ -61,7 +63,7 @@ class Lwf(Part):
         return self.alpha * factor * term
 
     def _distance(self, ctx: StepContext, teacher: Teacher, batch: Batch, logits: Tensor) -> Tensor:
-        """`[B]`: T^2 times the cross-entropy between softened answers over the teacher's classes."""
+        """`[B]`: T^2 times the cross-entropy of softened answers over the teacher's classes."""
         target = mask(ctx.forward(teacher.params, batch).detach(), teacher.classes)
         student = mask(logits, teacher.classes)
         soft = (target / self.temperature).softmax(-1)

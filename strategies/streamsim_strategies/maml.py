@@ -31,22 +31,22 @@ class Episode(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MamlInit(Part):
-    """Start from weights meta-learned on classes that the stream keeps apart (scenario.meta_classes)."""
+    """Start from weights meta-learned on classes that the stream keeps apart."""
 
     name: ClassVar[str] = "maml-init"
     reference: ClassVar[str] = "Finn, Abbeel & Levine 2017, Model-agnostic meta-learning, alg. 2"
 
     order: Literal["second", "first"] = Field(
-        "second", description="second: differentiate through the inner steps; first: FOMAML"
+        default="second", description="second: differentiate through the inner steps; first: FOMAML"
     )
-    ways: int = Field(3, ge=2, description="classes of an episode")
-    shots: int = Field(5, ge=1, description="support samples of a class")
-    queries: int = Field(5, ge=1, description="query samples of a class")
-    inner_steps: int = Field(3, ge=1, description="gradient steps on the support set")
-    inner_lr: float = Field(0.1, gt=0, description="step size on the support set")
-    meta_lr: float = Field(0.003, gt=0, description="step size of the outer loop (Adam)")
-    meta_batch: int = Field(4, ge=1, description="episodes of an outer step")
-    iterations: int = Field(100, ge=1, description="outer steps")
+    ways: int = Field(default=3, ge=2, description="classes of an episode")
+    shots: int = Field(default=5, ge=1, description="support samples of a class")
+    queries: int = Field(default=5, ge=1, description="query samples of a class")
+    inner_steps: int = Field(default=3, ge=1, description="gradient steps on the support set")
+    inner_lr: float = Field(default=0.1, gt=0, description="step size on the support set")
+    meta_lr: float = Field(default=0.003, gt=0, description="step size of the outer loop (Adam)")
+    meta_batch: int = Field(default=4, ge=1, description="episodes of an outer step")
+    iterations: int = Field(default=100, ge=1, description="outer steps")
 
     def needs(self) -> frozenset[Reveal]:
         return frozenset({Reveal.META_CLASSES})
@@ -68,7 +68,8 @@ class MamlInit(Part):
                 f"{meta.shape[0]} with {meta.shape[1]} apart (see scenario.meta_classes)"
             )
         key = draws.fold(setup.key, "maml-init")
-        weights = {k: p for k, p in params.items() if k in setup.network.names}
+        # in float64: a hundred Adam steps blow up rounding, which batching over replicas changes
+        weights = {k: p.double() for k, p in params.items() if k in setup.network.names}
         state = optimizers.init(ADAM, weights, False)
         for iteration in range(self.iterations):
             keys = draws.fold(
@@ -82,7 +83,7 @@ class MamlInit(Part):
 
             gradient = grad(outer)(weights)
             weights, state = optimizers.update(ADAM, weights, gradient, state, self.meta_lr, {})
-        return {**params, **weights}
+        return {**params, **{k: p.to(params[k].dtype) for k, p in weights.items()}}
 
     def _episode(self, setup: Setup, meta: Tensor, key: Tensor) -> Episode:
         num_classes = setup.spec.num_classes
@@ -104,7 +105,7 @@ class MamlInit(Part):
         """Loss on the query set after adapting to the support set (alg. 2, lines 5 to 8)."""
 
         def loss(weights: Params, ids: Tensor, y: Tensor) -> Tensor:
-            logits = setup.network(weights, setup.take(ids).x)
+            logits = setup.network(weights, setup.take(ids).x.double())
             return F.cross_entropy(mask(logits, episode.units), y)
 
         adapted = dict(weights)

@@ -124,7 +124,9 @@ def reservoir(
 
     def content(slots: Tensor, time: Tensor) -> Tensor:
         """The id in each slot just before a time within the stretch."""
-        found = torch.searchsorted(writes, (slots * span + time).contiguous()) - 1
+        # adding nothing gives every replica a row of its own, which searchsorted asks for
+        sought = (slots * span + time).flatten() + 0 * memory.arrived
+        found = torch.searchsorted(writes, sought).view(slots.shape) - 1
         last = found.clamp_min(0)
         hit = (found >= 0) & (writes[last] // span == slots)
         return torch.where(hit, written_ids[last], memory.ids[slots])

@@ -32,11 +32,12 @@ class Ncm(Part):
 
     name: ClassVar[str] = "ncm"
     reference: ClassVar[str] = (
-        "Mensink et al. 2013, Distance-based image classification; Rebuffi et al. 2017, iCaRL, alg. 1"
+        "Mensink et al. 2013, Distance-based image classification; "
+        "Rebuffi et al. 2017, iCaRL, alg. 1"
     )
 
-    memory_size: int = Field(200, ge=1, description="samples kept")
-    policy: Policy = Field("reservoir", description=POLICIES)
+    memory_size: int = Field(default=200, ge=1, description="samples kept")
+    policy: Policy = Field(default="reservoir", description=POLICIES)
 
     def needs(self) -> frozenset[Reveal]:
         return memory.needs(self.policy)

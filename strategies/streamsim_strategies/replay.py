@@ -23,13 +23,13 @@ class Replay(Part):
         "weighting=experiences: van de Ven et al. 2022, Three types of incremental learning"
     )
 
-    memory_size: int = Field(200, ge=1, description="samples kept")
+    memory_size: int = Field(default=200, ge=1, description="samples kept")
     batch_size: int | None = Field(
-        None, ge=1, description="rehearsed samples of a step; none: as many as arrive"
+        default=None, ge=1, description="rehearsed samples of a step; none: as many as arrive"
     )
-    policy: Policy = Field("reservoir", description=POLICIES)
+    policy: Policy = Field(default="reservoir", description=POLICIES)
     weighting: Literal["samples", "experiences"] = Field(
-        "samples",
+        default="samples",
         description="samples: every sample counts the same; experiences: at the t-th experience, "
         "rehearsal counts 1 - 1/t of the loss",
     )

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+"""The command line: parse, call, print. Heavy imports wait for the command that needs them."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -126,7 +126,7 @@ def _show(
     if quiet:
         typer.echo(run.path)
         return
-    rows: list[dict[str, Any]] = run.summary(joint).to_dict("records")
+    rows = cast("list[dict[str, Any]]", run.summary(joint).to_dict("records"))
     if as_json:
         plain = [{k: None if v != v else v for k, v in row.items()} for row in rows]
         about = {"run": str(run.path), "status": run.status, "settings": run.settings}

@@ -1,0 +1,1 @@
+"""Side-by-side timings: `python tests/benchmarks/run.py`. Figures are printed, never asserted."""
