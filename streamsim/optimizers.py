@@ -17,7 +17,7 @@ from torch import Tensor
 Params = Mapping[str, Tensor]
 Number = float | Tensor
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # torch.optim's (and Kingma & Ba's) defaults
-DEFAULT_LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001}
+DEFAULT_LR = {"sgd": 0.1, "adam": 0.001, "adamw": 0.001}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class TrainOptions:
     batch_size: int = Field(default=10, ge=1, description="incoming samples of a step")
     optimizer: Literal["sgd", "adam", "adamw"] = Field(default="sgd", description="update rule")
     lr: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="learning rate; none: 0.05 for sgd, 0.001 for adam and adamw"
+        default=None, description="learning rate; none: 0.1 for sgd, 0.001 for adam and adamw"
     )
     momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
     nesterov: bool = Field(default=False, description="Nesterov momentum, of sgd")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -55,9 +56,14 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
             raise ValueError(f"unknown option {where}.{name}; {allowed}{did_you_mean(name, known)}")
     hints = get_type_hints(cls) if is_dataclass(cls) else {}
     try:
-        return cls(**{name: _parse(value, hints[name]) for name, value in values.items()})
+        built = cls(**{name: _parse(value, hints[name]) for name, value in values.items()})
     except pydantic.ValidationError as error:
         raise ValueError("; ".join(_line(e, where) for e in error.errors())) from None
+    for name in values:
+        value = getattr(built, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{where}.{name}={value}: give a finite number")
+    return built
 
 
 def _line(error: Any, where: str) -> str:
@@ -65,7 +71,7 @@ def _line(error: Any, where: str) -> str:
     path = ".".join([where, *(str(part) for part in error["loc"] if not isinstance(part, int))])
     text = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
-    if error["type"] == "value_error" and isinstance(given, (Mapping, type(None))):
+    if not error["loc"]:  # a check across options, whose text names what was given
         return f"{where}: {text}"
     shown = ",".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
     return f"{path}={shown}: {text[0].lower()}{text[1:]}"

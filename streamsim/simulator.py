@@ -255,6 +255,7 @@ class _Drive:
         chunk = self.chunks[number]
         num_experiences = chunk.spec.num_experiences
         totals = [learner.num_steps(e) for e in range(num_experiences)]
+        self.compiler.num_steps = sum(totals) * (len(self.chunks) - number)
         if start == (0, 0):
             self.recorder.begin_chunk(learner.size)
             self.recorder.accuracy(chunk.replicas, learner, -1, num_experiences)

@@ -21,7 +21,7 @@ _ROTATED = {
     "rotated-cifar100": "RotatedCifar100",
 }
 PLUGINS = {
-    f"{name}": f"streamsim_scenarios.{module}:{attribute}"
+    name: f"streamsim_scenarios.{module}:{attribute}"
     for module, family in (("split", _SPLIT), ("permuted", _PERMUTED), ("rotated", _ROTATED))
     for name, attribute in family.items()
 }

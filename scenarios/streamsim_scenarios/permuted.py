@@ -41,12 +41,16 @@ class Permuted:
         "Kirkpatrick et al. 2017, Overcoming catastrophic forgetting in neural networks"
     )
 
-    n_experiences: int = Field(10, ge=1, description="permutations, one after the other")
+    n_experiences: int = Field(default=10, ge=1, description="permutations, one after the other")
     setting: Literal["domain", "task"] = Field(
-        "domain", description="domain: the same task throughout; task: with task labels"
+        default="domain", description="domain: the same task throughout; task: with task labels"
     )
-    boundaries: Boundaries = Field("revealed", description="whether learners know when one begins")
-    validation: float = Field(0.0, ge=0, lt=0.5, description="share of training samples held out")
+    boundaries: Boundaries = Field(
+        default="revealed", description="whether learners know when one begins"
+    )
+    validation: float = Field(
+        default=0.0, ge=0, lt=0.5, description="share of training samples held out"
+    )
 
     def on(self, data: LabelledData) -> Self:
         """The same scenario over your own data."""

@@ -71,7 +71,7 @@ def by_class(y: Tensor, num_classes: int, offset: int = 0) -> list[Tensor]:
     [[11], [10, 12], []]
     """
     counts: list[int] = y.bincount(minlength=num_classes).tolist()
-    return list((y.argsort(stable=True) + offset).split(counts))
+    return list(torch.split(y.argsort(stable=True) + offset, counts))
 
 
 def hold_out(key: Tensor, classes: Mapping[int, Tensor], share: float) -> tuple[Tensor, Tensor]:

@@ -43,16 +43,23 @@ class Rotated:
         "Lopez-Paz & Ranzato 2017, Gradient episodic memory for continual learning"
     )
 
-    n_experiences: int = Field(10, ge=1, description="angles, one after the other")
-    degrees: float = Field(18.0, gt=0, le=360, description="from one experience to the next")
+    n_experiences: int = Field(default=10, ge=1, description="angles, one after the other")
+    degrees: float = Field(
+        default=18.0, gt=0, le=360, description="from one experience to the next"
+    )
     angles: Literal["fixed", "random"] = Field(
-        "fixed", description="fixed: the same for all seeds; random: each seed draws its own"
+        default="fixed",
+        description="fixed: the same for all seeds; random: each seed draws its own",
     )
     setting: Literal["domain", "task"] = Field(
-        "domain", description="domain: the same task throughout; task: with task labels"
+        default="domain", description="domain: the same task throughout; task: with task labels"
     )
-    boundaries: Boundaries = Field("revealed", description="whether learners know when one begins")
-    validation: float = Field(0.0, ge=0, lt=0.5, description="share of training samples held out")
+    boundaries: Boundaries = Field(
+        default="revealed", description="whether learners know when one begins"
+    )
+    validation: float = Field(
+        default=0.0, ge=0, lt=0.5, description="share of training samples held out"
+    )
 
     def on(self, data: LabelledData) -> Self:
         """The same scenario over your own data."""
@@ -109,8 +116,11 @@ def _centred_grid(height: int, width: int) -> tuple[Tensor, Tensor]:
 def _rotate(tables: Tables, x_BKP: Tensor, experience_B: Tensor) -> Tensor:
     """Every pixel is the weighted sum of four, in all channels."""
     tap_BP, weight_BP = (F.embedding(experience_B, tables[name]) for name in ("tap", "weight"))
-    x_BKP = x_BKP.gather(-1, tap_BP.unsqueeze(-2).expand(*x_BKP.shape[:-1], -1))
-    return (x_BKP * weight_BP.unsqueeze(-2)).unflatten(-1, (4, -1)).sum(-2)
+    turned_BKP = torch.zeros_like(x_BKP)
+    for one_BP, share_BP in zip(tap_BP.chunk(4, -1), weight_BP.chunk(4, -1), strict=True):
+        neighbour_BKP = x_BKP.gather(-1, one_BP.unsqueeze(-2).expand_as(x_BKP))
+        turned_BKP = turned_BKP + share_BP.unsqueeze(-2) * neighbour_BKP
+    return turned_BKP
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ class SplitView:
     shape: tuple[int, ...]
 
     def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
-        return rows(pool, ids).unflatten(-1, self.shape)
+        return rows(pool, ids).view(*ids.shape, *self.shape)
 
     def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         return tables["label"][pool["y"][ids]]
@@ -69,19 +69,26 @@ class Split:
         "van de Ven, Tuytelaars & Tolias 2022, Three types of incremental learning"
     )
 
-    n_experiences: int = Field(5, ge=1, description="groups of classes, one after the other")
+    n_experiences: int = Field(
+        default=5, ge=1, description="groups of classes, one after the other"
+    )
     setting: Setting = Field(
-        "class",
+        default="class",
         description="class: tell all classes apart; task: with task labels; domain: "
         "the same labels in every experience",
     )
-    boundaries: Boundaries = Field("revealed", description="whether learners know when one begins")
-    class_order: Literal["shuffled", "fixed"] = Field(
-        "shuffled", description="shuffled: each seed draws an order; fixed: as in the data set"
+    boundaries: Boundaries = Field(
+        default="revealed", description="whether learners know when one begins"
     )
-    classes: int | None = Field(None, ge=2, description="classes of the stream; none: all")
-    meta_classes: int = Field(0, ge=0, description="classes kept apart for meta-training")
-    validation: float = Field(0.0, ge=0, lt=0.5, description="share of training samples held out")
+    class_order: Literal["shuffled", "fixed"] = Field(
+        default="shuffled",
+        description="shuffled: each seed draws an order; fixed: as in the data set",
+    )
+    classes: int | None = Field(default=None, ge=2, description="classes of the stream; none: all")
+    meta_classes: int = Field(default=0, ge=0, description="classes kept apart for meta-training")
+    validation: float = Field(
+        default=0.0, ge=0, lt=0.5, description="share of training samples held out"
+    )
 
     def on(self, data: LabelledData) -> Self:
         """The same scenario over your own data."""
@@ -215,7 +222,9 @@ class SplitCifar100(Split):
 
     dataset: ClassVar[str] = "cifar100"
 
-    n_experiences: int = Field(10, ge=1, description="groups of classes, one after the other")
+    n_experiences: int = Field(
+        default=10, ge=1, description="groups of classes, one after the other"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +237,10 @@ class SplitOmniglot(Split):
         "Javed & White 2019, Meta-learning representations for continual learning"
     )
 
-    n_experiences: int = Field(10, ge=1, description="groups of classes, one after the other")
-    classes: int | None = Field(50, ge=2, description="classes of the stream; none: all 659")
-    meta_classes: int = Field(100, ge=0, description="background classes for meta-training")
+    n_experiences: int = Field(
+        default=10, ge=1, description="groups of classes, one after the other"
+    )
+    classes: int | None = Field(
+        default=50, ge=2, description="classes of the stream; none: all 659"
+    )
+    meta_classes: int = Field(default=100, ge=0, description="background classes for meta-training")

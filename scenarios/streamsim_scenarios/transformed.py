@@ -8,7 +8,7 @@ Shape letters: N samples of the pool, E experiences, B samples of a batch, K cha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -44,9 +44,10 @@ class TransformedView:
     transform: Transform
 
     def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
-        x_BKP = rows(pool, ids % self.num_samples).unflatten(-1, channels_pixels(self.shape))
+        x_BF = rows(pool, ids % self.num_samples)
+        x_BKP = x_BF.view(*ids.shape, *channels_pixels(self.shape))
         x_BKP = self.transform({**pool, **tables}, x_BKP, ids // self.num_samples)
-        return x_BKP.flatten(-2).unflatten(-1, self.shape)
+        return x_BKP.reshape(*ids.shape, *self.shape)
 
     def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         return pool["y"][ids % self.num_samples]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from streamsim import __version__
 from streamsim.cli import catalogue, data, develop, running
 
+# Typer brings its own copy of click or uses the installed one, depending on its version
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+
 app = typer.Typer(
     name="streamsim",
     help="Continual learning on class-incremental and drifting streams, whole populations at once.",
-    no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -32,26 +34,28 @@ app.command("new")(develop.new)
 
 @app.callback(invoke_without_command=True)
 def _options(
+    ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         typer.echo(f"streamsim {__version__}")
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 def main() -> None:
     """The entry point. Bad input is one line on standard error and exit code 2."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except click.UsageError as error:
-        help_of = error.ctx.command_path if error.ctx is not None else "streamsim"
-        _complain(f"{error.format_message()} (see: {help_of} --help)")
+    except (_UsageError, _ClickException) as error:
+        context = getattr(error, "ctx", None)
+        help_of = context.command_path if context is not None else "streamsim"
+        message = getattr(error, "format_message", error.__str__)()
+        _complain(f"{message.rstrip('.')} (see: {help_of} --help)")
         code = 2
-    except click.ClickException as error:
-        _complain(error.format_message())
-        code = error.exit_code
     except ValueError as error:
         _complain(str(error))
         code = 2

@@ -57,7 +57,7 @@ def show(
     for fact, value in facts.items():
         typer.echo(textwrap.fill(f"{fact}: {value}", 98, subsequent_indent="    "))
     section = {"scenario": "scenario.", "strategy": f"strategy.{name}.", "model": "model."}[found]
-    typer.echo(f"\noptions ({section}...):" if described else "\nno options")
+    typer.echo(f"\noptions (--set {section}OPTION=VALUE):" if described else "\nno options")
     for option in described:
         limits = f", {option.bounds}" if option.bounds else ""
         typer.echo(f"  {option.name}={option.default}  ({option.type}{limits})")

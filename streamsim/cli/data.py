@@ -12,9 +12,14 @@ from streamsim.cli.running import AsJson, DataRoot
 
 app = typer.Typer(
     help="List the real data sets and download one when asked.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+@app.callback(invoke_without_command=True)
+def _help(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 @app.command("list")

@@ -132,9 +132,12 @@ def _show(
         about = {"run": str(run.path), "status": run.status, "settings": run.settings}
         typer.echo(json.dumps({**about, "summary": plain}))
         return
-    from streamsim.cli.tables import summary_table
+    from streamsim.cli.tables import divergence, summary_table
 
     typer.echo(summary_table(run, rows, notes))
+    if run.status == "finished":
+        for line in divergence(run.table("replicas")):
+            typer.echo(line)
     for note in run.info["notes"]:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"run folder: {run.path}")

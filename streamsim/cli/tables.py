@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from streamsim.runs import Run
 
 
@@ -34,7 +36,7 @@ def summary_table(run: Run, rows: Sequence[Mapping[str, Any]], notes: bool) -> s
     body = []
     for row in rows:
         defined = row["mean"] == row["mean"]
-        if not (defined or notes or row["num_diverged"]):
+        if not (defined or notes):
             continue
         mean = f"{row['mean']:.4f}" if defined else "-"
         half = f"± {row['ci95']:.4f}" if row["ci95"] == row["ci95"] else "-"
@@ -45,6 +47,19 @@ def summary_table(run: Run, rows: Sequence[Mapping[str, Any]], notes: bool) -> s
         body.append([*setting, row["metric"], mean, half, seeds, *[row["note"]] * notes])
     first = int(swept)
     return aligned([head, *body], right=[first + 1, first + 2, first + 3])
+
+
+def divergence(replicas: pd.DataFrame) -> list[str]:
+    """What became of replicas whose loss was no number any more; nothing if there are none."""
+    gone = replicas[replicas["diverged_step"].notna()]
+    if gone.empty:
+        return []
+    first = gone.sort_values(["diverged_experience", "diverged_step"]).iloc[0]
+    return [
+        f"diverged: {len(gone)} of {len(replicas)} replicas, the first (seed {first['seed']}) at "
+        f"experience {first['diverged_experience']}, step {first['diverged_step']}; they are left "
+        "out of the means; a smaller train.lr may help"
+    ]
 
 
 def setting_name(setting: Mapping[str, Any]) -> str:

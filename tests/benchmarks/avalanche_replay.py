@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from .workloads import LR, NUM_EXPERIENCES, SMALL, Workload
+from .workloads import LR, NUM_EXPERIENCES, SMALL, Workload, network
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -26,14 +26,6 @@ with warnings.catch_warnings():
     from avalanche.training.supervised import Replay
 
 EVAL_BATCH = 256  # Avalanche's default of 1 would make it many times slower
-
-
-def network(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
-    widths = [inputs, *hidden]
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
 class AvalancheReplay:
@@ -71,10 +63,11 @@ class AvalancheReplay:
         before = strategy.clock.train_iterations
         start = time.perf_counter()
         strategy.train(second, num_workers=0)
-        return (time.perf_counter() - start) / (strategy.clock.train_iterations - before)
+        steps: int = strategy.clock.train_iterations - before
+        return (time.perf_counter() - start) / steps
 
     def largest_batch(self, seed: int = 0) -> int:
-        """Samples of a training step at the second experience: proof that it rehearses."""
+        """Samples of a training step at the second experience: shows that it rehearses."""
         sizes: list[int] = []
         measure = nn.CrossEntropyLoss()
 

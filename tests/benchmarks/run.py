@@ -14,8 +14,8 @@ from pathlib import Path
 
 BENCHMARKS = {
     "step": "one replica-step, training only, against Avalanche's Replay",
-    "command": "the whole command, against one process of Avalanche",
-    "alone": "one replica against a plain loop, long streams, peak memory",
+    "command": "the whole command, against one process of Avalanche; peak memory",
+    "alone": "one replica against a plain loop, and long streams",
     "startup": "streamsim --help",
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from streamsim_scenarios.split import Split
+from torch import nn
 
 from streamsim import configuration
 from streamsim.chunks import make_chunks
@@ -15,6 +16,7 @@ from streamsim.data import LabelledData, data_root, load
 from streamsim.learner import Learner
 from streamsim.simulator import stretches
 from streamsim.stream import Scenario
+from streamsim_scenarios.split import Split
 
 NUM_EXPERIENCES = 5
 LR = 0.01
@@ -87,6 +89,14 @@ LARGE = Workload(
 )
 
 
+def network(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
+    """The others' network, of the same layers as ours."""
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise([inputs, *hidden]):
+        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear([inputs, *hidden][-1], outputs))
+
+
 def split(data: LabelledData) -> Scenario:
     return Split(n_experiences=NUM_EXPERIENCES).on(data)
 
@@ -103,9 +113,7 @@ def learner(work: Workload, scenario: Scenario, num_replicas: int, mode: Mode) -
     wanted, objects = configuration.resolve(
         scenario, "replay", "mlp", options, num_replicas, {}, None
     )
-    chunks = make_chunks(
-        wanted, objects, data_root(), torch.device("cpu"), str(num_replicas), Compiler(mode)
-    )
+    chunks = make_chunks(wanted, objects, data_root(), torch.device("cpu"), "auto", Compiler(mode))
     population = chunks[0].learner()
     population.start()
     return population

@@ -1,0 +1,104 @@
+"""From a registered name to the checks of what is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from streamsim import composition, registry
+from streamsim import options as typed_options
+from streamsim.options import did_you_mean
+from streamsim.registry import Kind
+from streamsim.strategy import Part
+from streamsim.stream import Scenario
+from streamsim.testing.descriptions import description
+from streamsim.testing.results import Check, Result, run_checks
+from streamsim.testing.scenarios import check_scenario
+from streamsim.testing.strategies import check_strategy
+
+KINDS: tuple[Kind, ...] = ("scenario", "strategy")
+Options = Mapping[str, Any]
+
+
+def check(
+    name: str,
+    *,
+    options: Options | None = None,
+    root: str | Path | None = None,
+    compile: bool = False,
+) -> list[Result]:
+    """Certify what is registered under a name; a name of both kinds is checked as both.
+
+    `options` are keyed like `--set`, as in `{"strategy.iterations": 3}`, and make a check faster,
+    or possible where an option has no default; `root` is the data root; with `compile`, compiled
+    training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy.
+    """
+    kinds = [kind for kind in KINDS if name in registry.plugins(kind)]
+    if not kinds and "+" in name:
+        kinds = ["strategy"]
+    if not kinds:
+        known = [n for kind in KINDS for n, p in registry.plugins(kind).items() if not p.problem]
+        raise ValueError(
+            f"unknown scenario or strategy '{name}'{did_you_mean(name, known)} "
+            "(see: streamsim list scenarios, streamsim list strategies)"
+        )
+    results: list[Result] = []
+    for kind in kinds:
+        prefix = f"{kind}: " if len(kinds) > 1 else ""
+        found = _check_as(kind, name, options or {}, root, compile)
+        results += [result._replace(check=prefix + result.check) for result in found]
+    return results
+
+
+def assert_conforms(
+    subject: str | Scenario | Part | Sequence[Part],
+    *,
+    options: Options | None = None,
+    root: str | Path | None = None,
+    compile: bool = False,
+) -> None:
+    """Raise AssertionError with a line for every failed check of a name, a scenario or parts."""
+    if isinstance(subject, str):
+        results = check(subject, options=options, root=root, compile=compile)
+    elif isinstance(subject, (Part, Sequence)):
+        parts = cast("Part | Sequence[Part]", subject)
+        results = check_strategy(parts, options=options, root=root, compile=compile)
+    else:
+        results = check_scenario(subject, root=root)
+    failed = [f"{result.check}: {result.detail}" for result in results if not result.passed]
+    if failed:
+        raise AssertionError("\n".join([f"{len(failed)} of {len(results)} checks fail", *failed]))
+
+
+def _check_as(
+    kind: Kind, name: str, given: Options, root: str | Path | None, compile: bool
+) -> list[Result]:
+    """The description of everything in the name, then what objects built from it do."""
+    names = [part.strip() for part in name.split("+")] if kind == "strategy" else [name]
+    own = {key.removeprefix(f"{kind}."): v for key, v in given.items() if key.startswith(kind)}
+    built: list[Any] = []
+
+    def build() -> str:
+        built.append(_build(kind, name, own))
+        return ""
+
+    described = [Check(f"{each} is described", partial(_description, kind, each)) for each in names]
+    results = run_checks([*described, Check("builds with its defaults", build)])
+    if not built:
+        return results
+    if kind == "scenario":
+        return results + check_scenario(built[0], root=root)
+    others = {key: v for key, v in given.items() if not key.startswith(kind)}
+    return results + check_strategy(built[0], options=others, root=root, compile=compile)
+
+
+def _description(kind: Kind, name: str) -> str:
+    return description(kind, name, registry.load(kind, name))
+
+
+def _build(kind: Kind, name: str, values: Options) -> Any:
+    if kind == "strategy":
+        return composition.build_parts(name, values)
+    return typed_options.build(registry.load(kind, name), values, kind)
