@@ -133,7 +133,7 @@ def summary_lines(run: Run) -> list[str]:
             half = f" ± {row['ci95']:.4f}" if row["ci95"] == row["ci95"] else ""
             diverged = f", {row['num_diverged']} diverged" if row["num_diverged"] else ""
             seeds = f"({row['num_seeds']} seeds{diverged})"
-            lines.append(f"{label}{row['metric']:<28}{row['mean']:.4f}{half} {seeds}")
+            lines.append(f"{label}{row['metric']:<29}{row['mean']:.4f}{half} {seeds}")
     return lines
 
 

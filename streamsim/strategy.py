@@ -87,7 +87,7 @@ class Network:
         if not isinstance(stages, nn.Sequential) or not hasattr(self.model, "head"):
             raise ValueError(
                 f"the model {type(self.model).__name__} has no 'stages' (nn.Sequential) "
-                "and 'head', which this strategy needs to read features; add them, or use mlp or cnn"
+                "and 'head', which this strategy needs for features; add them, or use mlp or cnn"
             )
         return stages
 

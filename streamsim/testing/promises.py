@@ -35,6 +35,7 @@ from streamsim.testing.watching import (
     Watch,
     hidden_generators,
     kept,
+    outermost,
     seeded,
     watched,
     written,
@@ -175,7 +176,8 @@ def names_devices(subject: Subject) -> str:
 
 
 def _train_watched(subject: Subject, watch: Watch) -> None:
-    parts = [watched(part, watch) for part in subject.parts]
+    outer = outermost(watch)
+    parts = [watched(part, outer) for part in subject.parts]
     train(subject.with_parts(parts).learner(SEEDS[:1]))
 
 
