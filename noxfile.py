@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 import nox
 
-nox.options.default_venv_backend = "uv" if shutil.which("uv") else "virtualenv"
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "types"]
 nox.needs_version = ">=2024.10"

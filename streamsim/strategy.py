@@ -48,10 +48,16 @@ class Network:
         """The model's own parameters, among those of parts."""
         return frozenset(name for name, _ in self.model.named_parameters())
 
+    @cached_property
+    def _ties(self) -> bool:
+        """Whether two names share a tensor: worth asking once, not at every call."""
+        every = self.model.named_parameters(remove_duplicate=False)
+        return len(list(every)) > len(self.names)
+
     def __call__(self, params: Params, x: Tensor) -> Tensor:
         """Logits `[B, C]`."""
         own = {k: v for k, v in params.items() if k in self.names}
-        out: Tensor = functional_call(self.model, own, (x,))
+        out: Tensor = functional_call(self.model, own, (x,), tie_weights=self._ties)
         return out
 
     @property

@@ -18,7 +18,7 @@ from streamsim import configuration
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration, Objects, parse_seeds
-from streamsim.optimizers import DEFAULT_LR
+from streamsim.optimizers import DEFAULT_LR, TrainOptions
 from streamsim.strategy import Part
 from streamsim.stream import Stream, StreamSpec
 
@@ -55,6 +55,7 @@ class Pull(Part):
 
     name: ClassVar[str] = "pull"
     strength: float = 1.0
+    reach: float | None = None
 
 
 @plain_dataclass(frozen=True)
@@ -292,6 +293,13 @@ def test_only_numbers_that_shape_nothing_are_traced() -> None:
         "strategy.lwf.alpha",
         "strategy.lwf.temperature",
     ]
+
+
+def test_none_is_no_number_to_trace() -> None:
+    """A float option may be switched off by None, in a population of its own."""
+    built = configuration.Setting(Lake(), [Pull()], linear, TrainOptions())
+    assert configuration.traced({"strategy.pull.reach": 0.5}, built) == ["strategy.pull.reach"]
+    assert configuration.traced({"strategy.pull.reach": None}, built) == []
 
 
 def grouped(strategy: str, sweep: Mapping[str, Sequence[Any]]) -> list[list[tuple[int, int]]]:

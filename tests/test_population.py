@@ -298,7 +298,7 @@ def test_an_eager_step_equals_one_of_functional_gradients(
     learner.start()
     train(learner, [0])
     learner.begin(1)
-    inputs, _ = learner._plan(1, range(4))
+    inputs, _ = learner._plan(1, range(learner.num_steps(1)))
     moving = learner._moving()
     for each in _slices(inputs):
         given = moving, learner.carry.states, learner.world, each
@@ -308,7 +308,7 @@ def test_an_eager_step_equals_one_of_functional_gradients(
         assert_same(flatten(eager), flatten(whole))
         moving = eager
     before, after = learner.parameters()["stages.0.1.bias"], moving.params["stages.0.1.bias"]
-    assert (after.view_as(before) != before).any(-1).all()
+    assert (after.view_as(before) != before).any()
 
 
 @pytest.mark.parametrize("seeds", [(2,), SEEDS], ids=["alone", "population"])

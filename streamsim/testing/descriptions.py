@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from streamsim import options
 from streamsim.registry import Kind
 from streamsim.strategy import Part
+from streamsim.templates import NAME
 
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PLAIN = (int, float, str, bool, type(None))
 
 

@@ -201,7 +201,7 @@ def test_meta_training_equals_a_loop_with_torch_adam(
 def test_meta_training_lowers_the_query_loss_after_adaptation(
     kit: Kit, one: One, start: Weights
 ) -> None:
-    part = MamlInit(iterations=30, meta_lr=0.02, inner_steps=2)
+    part = MamlInit(iterations=40, meta_lr=0.05, inner_steps=1, inner_lr=0.3)
     learner = kit.population(part, kit.toy(meta_classes=5), seeds=(0,))
     unused = [episode_of(part, one, 1000, number) for number in range(20)]
 
@@ -210,7 +210,7 @@ def test_meta_training_lowers_the_query_loss_after_adaptation(
         losses = [slow_query_loss(kit, one, weights, part, each).item() for each in unused]
         return sum(losses) / len(losses)
 
-    assert mean_query_loss(kit.weights(learner, 0)) < 0.8 * mean_query_loss(start)
+    assert mean_query_loss(kit.weights(learner, 0)) < 0.7 * mean_query_loss(start)
 
 
 def test_meta_learned_weights_are_the_ones_that_multiple_heads_begin_with(kit: Kit) -> None:
