@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,7 @@ Mode = Literal["auto", "on", "off"]
 Choice = Literal["compiled", "eager"]
 Step = Callable[..., Any]
 
-PROBES = 5  # timed calls a measurement
+PROBES = 8  # timed calls a measurement
 SHORT_SECONDS = 10.0  # eager runs shorter than this are never worth a compilation
 COMPILE_SECONDS = 20.0  # what a first compilation costs, where none was measured
 EXPECTED_GAIN = 0.5  # share of the time above arithmetic that compiling is expected to save
@@ -71,7 +70,7 @@ class Compiler:
             return ("compiled" if self.mode == "on" else "eager"), f"--compile {self.mode}"
         timing = self._remembered(signature)
         if timing is None:
-            eager_seconds = _median_seconds(eager, args)
+            eager_seconds = _best_seconds(eager, args)
             timing = Timing(eager_seconds, _arithmetic_seconds(eager, args))
         choice, reason = decide(timing, self.num_steps)
         if choice == "compiled" and timing.compiled is None:
@@ -89,7 +88,7 @@ class Compiler:
         function = self._compiled(key, whole)
         function(*args)
         compilation = time.perf_counter() - start
-        return Timing(timing.eager, timing.floor, _median_seconds(function, args), compilation)
+        return Timing(timing.eager, timing.floor, _best_seconds(function, args), compilation)
 
     def _file(self, signature: str) -> Path | None:
         if self.cache is None:
@@ -141,8 +140,8 @@ def _synchronise() -> None:
         torch.cuda.synchronize()
 
 
-def _median_seconds(step: Step, args: tuple[Any, ...]) -> float:
-    """Median time of a call, after two to warm up; calls change nothing."""
+def _best_seconds(step: Step, args: tuple[Any, ...]) -> float:
+    """Least time of a call, after two to warm up: what other processes take only adds to it."""
     seconds = []
     for _ in range(2 + PROBES):
         _synchronise()
@@ -150,7 +149,7 @@ def _median_seconds(step: Step, args: tuple[Any, ...]) -> float:
         step(*args)
         _synchronise()
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[2:])
+    return min(seconds[2:])
 
 
 def _arithmetic_seconds(step: Step, args: tuple[Any, ...]) -> float:
@@ -162,7 +161,7 @@ def _arithmetic_seconds(step: Step, args: tuple[Any, ...]) -> float:
     device = next(iter(args[0].params.values())).device
     side = 512 if device.type == "cpu" else 4096
     square = torch.ones(side, side, device=device)
-    seconds = _median_seconds(torch.mm, (square, square))
+    seconds = _best_seconds(torch.mm, (square, square))
     return float(counter.get_total_flops()) * seconds / (2 * side**3)
 
 

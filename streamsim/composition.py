@@ -61,6 +61,21 @@ def build_parts(strategy: str, values: Mapping[str, Any]) -> list[Part]:
     return [options.build(cls, assigned[name], f"strategy.{name}") for name, cls in classes.items()]
 
 
+def rebuild_parts(parts: Sequence[Part], values: Mapping[str, Any]) -> list[Part]:
+    """Parts given as objects, with some of their options replaced."""
+    assigned = assign({part.name: type(part) for part in parts}, values)
+    return [
+        options.build(
+            type(part),
+            {**{name: getattr(part, name) for name in options.names(type(part))}, **given},
+            f"strategy.{part.name}",
+        )
+        if (given := assigned[part.name])
+        else part
+        for part in parts
+    ]
+
+
 def check_fit(parts: Sequence[Part], spec: StreamSpec, batch_size: int) -> None:
     """Refuse parts that contradict each other or that need what the stream hides."""
     for hook in EXCLUSIVE:

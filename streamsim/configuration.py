@@ -16,6 +16,7 @@ from typing import Any
 from torch import nn
 
 from streamsim import composition, options, registry
+from streamsim.fingerprint import fingerprint
 from streamsim.optimizers import TrainOptions
 from streamsim.options import did_you_mean
 from streamsim.strategy import Part
@@ -93,6 +94,10 @@ def resolve(
     if eval_every is not None and eval_every < 1:
         raise ValueError(f"eval_every={eval_every}: give a number of steps, at least 1")
     sections = _by_section(values)
+    for name in [*values, *sweep]:
+        section = name.partition(".")[0]
+        if {"scenario": objects.scenario, "model": objects.model}.get(section) is not None:
+            raise ValueError(f"{name}: the {section} is an object given from Python; set it there")
     for name in sweep:
         if name in values:
             raise ValueError(f"{name} is both set and swept; keep one")
@@ -100,7 +105,7 @@ def resolve(
             raise ValueError(f"--sweep {name} names no values; write {name}=0.1,1,10")
     names = Configuration(
         scenario=scenario if isinstance(scenario, str) else _name_of(scenario),
-        strategy=strategy if isinstance(strategy, str) else "+".join(p.name for p in parts or ()),
+        strategy=strategy if isinstance(strategy, str) else _strategy_name(parts or []),
         model=model if isinstance(model, str) else _name_of(model),
         options={},
         seeds=parse_seeds(seeds),
@@ -187,9 +192,10 @@ def _build(
     if model is None:
         cls = registry.load("model", names.model)
         model = options.build(cls, sections["model"], "model").build
-    parts = objects.parts
-    if parts is None:
+    if objects.parts is None:
         parts = composition.build_parts(names.strategy, sections["strategy"])
+    else:
+        parts = composition.rebuild_parts(objects.parts, sections["strategy"])
     train = options.build(TrainOptions, sections["train"], "train")
     return Setting(scenario, parts, model, train)
 
@@ -224,7 +230,7 @@ def _resolve_sweep(
     """Full option names and validated values, each checked at the others' defaults."""
     swept: dict[str, tuple[Any, ...]] = {}
     for name, tried in sweep.items():
-        full = _full_names(names, name)
+        full = _full_names(names, objects, name)
         resolved = []
         for value in tried:
             built = _build(names, _by_section({**values, **dict.fromkeys(full, value)}), objects)
@@ -240,15 +246,33 @@ def _resolve_sweep(
     return swept
 
 
-def _full_names(names: Configuration, name: str) -> list[str]:
+def _full_names(names: Configuration, objects: Objects, name: str) -> list[str]:
     """`strategy.alpha` to `strategy.lwf.alpha`; other names are full already."""
     section, _, option = name.partition(".")
     if section != "strategy":
         return [name]
-    assigned = composition.assign(composition.part_classes(names.strategy), {option: None})
+    if objects.parts is None:
+        classes = composition.part_classes(names.strategy)
+    else:
+        classes = {part.name: type(part) for part in objects.parts}
+    assigned = composition.assign(classes, {option: None})
     return [f"strategy.{part}.{key}" for part, given in assigned.items() for key in given]
 
 
+def _strategy_name(parts: Sequence[Part]) -> str:
+    """`replay+mine`; parts that are registered under their name need no mark of their contents,
+    because every option of theirs is in the configuration."""
+    names = []
+    for part in parts:
+        known = registry.plugins("strategy").get(part.name)
+        ours = known is not None and registry.load("strategy", part.name) is type(part)
+        names.append(part.name if ours else f"{part.name}#{fingerprint(part)}")
+    if not names:
+        raise ValueError("no parts: give a strategy by name, a part, or a list of parts")
+    return "+".join(names)
+
+
 def _name_of(thing: Any) -> str:
+    """A name for an object, that differs where its contents differ."""
     kind = thing if callable(thing) and hasattr(thing, "__qualname__") else type(thing)
-    return f"python:{kind.__module__}.{kind.__qualname__}"
+    return f"python:{kind.__module__}.{kind.__qualname__}#{fingerprint(thing)}"

@@ -143,6 +143,12 @@ class StepContext(Context):
     logits: Tensor  # [B, C] of `batch` under `params`
     plan: Tree  # this part's slice for this step of what its `plan` returned
 
+    @property
+    def incoming(self) -> Batch:
+        """The rows of `batch` that have just arrived."""
+        rows = (None if field is None else field[: self.num_incoming] for field in self.batch)
+        return Batch(*rows)  # type: ignore[arg-type]
+
 
 class Data(NamedTuple):
     """The training samples of one experience, padded to the same N in every replica."""

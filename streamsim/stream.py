@@ -78,18 +78,21 @@ class Replica:
 
 
 class View(Protocol):
-    """Ids to samples, for one replica: pure tensor functions of (pool, tables, ids)."""
+    """Ids to samples, for one replica: pure tensor functions of (pool, tables, ids).
+
+    Labels and tasks are also asked for in bulk, with ids of more than one dimension.
+    """
 
     def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         """`[B]` ids to `[B, *input_shape]` float32."""
         ...
 
     def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
-        """`[B]` ids to `[B]` int64 class labels."""
+        """Ids of any shape to int64 class labels of that shape."""
         ...
 
     def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
-        """`[B]` ids to `[B]` int64 task labels; asked for only where they are revealed."""
+        """Ids of any shape to int64 task labels; asked for only where they are revealed."""
         ...
 
 

@@ -230,3 +230,34 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
             streamsim.run("split-digits", "naive", out=tmp_path)
     assert streamsim.open_run(tmp_path).status == "running"
     assert streamsim.resume(tmp_path).status == "finished"
+
+
+def test_objects_with_other_contents_are_another_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamsim.data import LabelledData
+    from streamsim_scenarios.split import Split
+
+    monkeypatch.chdir(tmp_path)
+    generator = torch.Generator().manual_seed(0)
+    tables = []
+    for _ in range(2):
+        x, y = torch.rand(60, 4, generator=generator), torch.arange(60) % 4
+        data = LabelledData(name="mine", x_train=x, y_train=y, x_test=x, y_test=y, num_classes=4)
+        run = streamsim.run(Split(n_experiences=2).on(data), "naive")
+        tables.append((run.path, run.table("training")["loss"].tolist()))
+    assert tables[0][0] != tables[1][0]
+    assert tables[0][1] != tables[1][1]
+
+
+def test_options_reach_parts_given_as_objects(tmp_path: Path) -> None:
+    from streamsim_strategies.lwf import Lwf
+
+    options, sweep = {"strategy.lwf.temperature": 3.0}, {"strategy.alpha": [0.5, 5.0]}
+    run = streamsim.run(
+        "split-digits", [Lwf(temperature=1.0)], options=options, sweep=sweep, out=tmp_path
+    )
+    assert run.configuration["options"]["strategy.lwf.temperature"] == 3.0
+    assert run.settings == [{"strategy.lwf.alpha": 0.5}, {"strategy.lwf.alpha": 5.0}]
+    loss = run.table("training").query("experience == 4")["loss"]
+    assert loss.iloc[0] != loss.iloc[1]

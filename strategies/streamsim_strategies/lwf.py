@@ -46,7 +46,7 @@ class Lwf(Part):
     def loss(self, ctx: StepContext, state: Teacher) -> Tensor:
         """Without a teacher (first experience) the term is 0. With task labels, every past task's
         answers are kept, as in the paper: each is asked for by its own label."""
-        incoming = Batch(*(v if v is None else v[: ctx.num_incoming] for v in ctx.batch))  # type: ignore[arg-type]
+        incoming = ctx.incoming
         weight = incoming.weight / incoming.weight.sum().clamp_min(1e-12)
         if incoming.task is None:
             term = (

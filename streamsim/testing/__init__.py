@@ -11,10 +11,18 @@ Strategies are trained many times on `Toy`, a stream of seconds; scenarios are d
 given to the strategy `naive` for a little while.
 """
 
-from streamsim.testing.results import Result
+from streamsim.testing.results import Result, failures
 from streamsim.testing.running import assert_conforms, check
 from streamsim.testing.scenarios import check_scenario
 from streamsim.testing.strategies import check_strategy
 from streamsim.testing.toys import Toy
 
-__all__ = ["Result", "Toy", "assert_conforms", "check", "check_scenario", "check_strategy"]
+__all__ = [
+    "Result",
+    "Toy",
+    "assert_conforms",
+    "check",
+    "check_scenario",
+    "check_strategy",
+    "failures",
+]

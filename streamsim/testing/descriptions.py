@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -41,9 +42,11 @@ def _part(name: str, cls: type[Any]) -> Iterator[str]:
 
 
 def _options(cls: type[Any]) -> Iterator[str]:
+    known = options.names(cls)
+    for name, hint in inspect.get_annotations(cls).items():
+        if name not in known and "ClassVar" not in str(hint):
+            yield f"{name} is no option; write @dataclass(frozen=True, kw_only=True)"
     if not is_dataclass(cls):
-        if vars(cls).get("__annotations__"):
-            yield f"{cls.__name__} has annotations but is no dataclass, so it has no options"
         return
     if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         yield f"{cls.__name__} is not frozen; write @dataclass(frozen=True, kw_only=True)"

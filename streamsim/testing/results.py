@@ -15,6 +15,7 @@ import streamsim
 # frames in these places say nothing about the plugin
 _OURS = (Path(streamsim.__file__).parent, Path(torch.__file__).parent)
 MAX_DETAIL = 400  # characters
+UNTRIED = "not tried"  # how the detail of a check begins that rests on a failed one
 
 
 class Result(NamedTuple):
@@ -44,10 +45,19 @@ def run_checks(checks: Iterable[Check]) -> list[Result]:
     with single_thread():
         for check in checks:
             failed = [r.check for r in results if not r.passed and r.check in check.after]
-            unsaid = f"not tried, because '{failed[0]}' failed" if failed else ""
+            unsaid = f"{UNTRIED}, because '{failed[0]}' failed" if failed else ""
             complaint = unsaid or _complaint(check)
             results.append(Result(check.claim, not complaint, complaint))
     return results
+
+
+def failures(results: Iterable[Result]) -> dict[str, str]:
+    """Failed claims and what is wrong, without those that were not tried because of them."""
+    return {
+        result.check: result.detail
+        for result in results
+        if not result.passed and not result.detail.startswith(UNTRIED)
+    }
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from streamsim.registry import Kind
 from streamsim.strategy import Part
 from streamsim.stream import Scenario
 from streamsim.testing.descriptions import description
-from streamsim.testing.results import Check, Result, run_checks
+from streamsim.testing.results import Check, Result, failures, run_checks
 from streamsim.testing.scenarios import check_scenario
 from streamsim.testing.strategies import check_strategy
 
@@ -59,7 +59,10 @@ def assert_conforms(
     root: str | Path | None = None,
     compile: bool = False,
 ) -> None:
-    """Raise AssertionError with a line for every failed check of a name, a scenario or parts."""
+    """Raise AssertionError with a line for every failed check of a name, a scenario or parts.
+
+    `options`, `root` and `compile` are those of `check`; a scenario object has its own options.
+    """
     if isinstance(subject, str):
         results = check(subject, options=options, root=root, compile=compile)
     elif isinstance(subject, (Part, Sequence)):
@@ -67,9 +70,12 @@ def assert_conforms(
         results = check_strategy(parts, options=options, root=root, compile=compile)
     else:
         results = check_scenario(subject, root=root)
-    failed = [f"{result.check}: {result.detail}" for result in results if not result.passed]
-    if failed:
-        raise AssertionError("\n".join([f"{len(failed)} of {len(results)} checks fail", *failed]))
+    found = failures(results)
+    if found:
+        untried = sum(not result.passed for result in results) - len(found)
+        head = f"{len(found)} of {len(results)} checks failed, {untried} were not tried:"
+        lines = [f"  {claim}: {detail}" for claim, detail in found.items()]
+        raise AssertionError("\n".join([head, *lines]))
 
 
 def _check_as(
