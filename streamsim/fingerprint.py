@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import Any
 
@@ -42,16 +41,12 @@ def _pieces(thing: Any) -> Iterator[bytes]:
     elif isinstance(thing, (list, tuple, set, frozenset)):
         for item in thing if isinstance(thing, (list, tuple)) else sorted(thing, key=str):
             yield from _pieces(item)
-    elif is_dataclass(thing) and not isinstance(thing, type):
-        for field in fields(thing):
-            yield field.name.encode()
-            yield from _pieces(getattr(thing, field.name))
     elif isinstance(thing, FunctionType):
         yield f"{thing.__module__}.{thing.__qualname__}".encode()
         yield thing.__code__.co_code + repr(thing.__code__.co_names).encode()
         for cell in thing.__closure__ or ():
             yield from _pieces(cell.cell_contents)
     elif hasattr(thing, "__dict__") and not isinstance(thing, type):
-        yield from _pieces(vars(thing))
+        yield from _pieces({k: v for k, v in vars(thing).items() if not k.startswith("__")})
     else:
         yield str(getattr(thing, "__qualname__", type(thing))).encode()

@@ -31,8 +31,8 @@ def print_one_replica(repeats: int) -> None:
     for way in ("eager", "compiled"):
         timing.line(
             f"{SMALL.name}, 1 replica, {way}",
-            f"{1e3 * found[way]:.3f} ms; plain loop {1e3 * found['plain']:.3f} ms",
-            f"{found[way] / found['plain']:.2f} times the plain loop",
+            f"{1e3 * found.median(way):.3f} ms; plain loop {1e3 * found.median('plain'):.3f} ms",
+            f"{found.ratio(way, 'plain'):.2f} times the plain loop",
             "at most 1.5" if way == "eager" else "",
         )
 
@@ -58,9 +58,9 @@ def print_long_stream(num_replicas: int, repeats: int) -> None:
     )
     timing.line(
         f"permuted digits, {num_replicas} replicas, eager",
-        f"{1e3 * found['first']:.3f} ms at the first experience, "
-        f"{1e3 * found['last']:.3f} at the {NUM_EXPERIENCES}th",
-        f"{found['last'] / found['first']:.2f}",
+        f"{1e3 * found.median('first'):.3f} ms at the first experience, "
+        f"{1e3 * found.median('last'):.3f} at the {NUM_EXPERIENCES}th",
+        f"{found.ratio('last', 'first'):.2f}",
         "0.9 to 1.1",
     )
 

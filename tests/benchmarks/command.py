@@ -54,17 +54,18 @@ def compare(size: Size, scratch: Path, repeats: int, full: bool) -> None:
     }
     measures |= {str(count): avalanche.seconds for count, avalanche in theirs.items()}
     found = timing.in_turns(measures, repeats)
-    total, said = found[str(counts[-1])], "measured"
+    total, said = found.median(str(counts[-1])), "measured"
     if not full:
-        each = (found[str(SOME)] - found[str(FEW)]) / (SOME - FEW)
-        total = found[str(FEW)] + each * (size.seeds - FEW)
+        few, some = found.median(str(FEW)), found.median(str(SOME))
+        each = (some - few) / (SOME - FEW)
+        total = few + each * (size.seeds - FEW)
         said = f"extrapolated from {FEW} and {SOME} seeds at {each:.2f} s a seed"
     print(f"{size.name}: Avalanche takes {total:.1f} s, {said}")
     for caches in ("empty", "kept"):
         timing.line(
             f"{size.name}, {caches} caches",
-            f"{found[caches]:.2f} s; Avalanche {total:.1f} s",
-            f"{total / found[caches]:.1f}x",
+            f"{found.median(caches):.2f} s; Avalanche {total:.1f} s",
+            f"{total / found.median(caches):.1f}x",
             size.target,
         )
 

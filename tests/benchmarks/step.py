@@ -41,12 +41,12 @@ def compare(work: Workload, repeats: int) -> None:
     for way in ("eager", "compiled"):
         timing.line(
             f"{work.name}, {work.num_replicas} replicas, {way}",
-            f"{1e3 * found[way]:.4f} ms; Avalanche {1e3 * found['theirs']:.3f} ms",
-            f"{found['theirs'] / found[way]:.1f}x",
+            f"{1e3 * found.median(way):.4f} ms; Avalanche {1e3 * found.median('theirs'):.3f} ms",
+            f"{found.ratio('theirs', way):.1f}x",
             work.target if way == "compiled" else "",
         )
     if work is LARGE:
-        print_rate(work, min(found["eager"], found["compiled"]), repeats)
+        print_rate(work, min(found.median("eager"), found.median("compiled")), repeats)
 
 
 def seconds_a_step(work: Workload, compiled: bool) -> Callable[[], float]:

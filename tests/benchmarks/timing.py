@@ -47,13 +47,27 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def in_turns(measures: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, float]:
-    """Medians of figures measured in turns, so that a busy moment of the machine hits all."""
+class Turns(NamedTuple):
+    """Figures of several contestants, one a turn."""
+
+    figures: Mapping[str, Sequence[float]]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.figures[name])
+
+    def ratio(self, name: str, other: str) -> float:
+        """Median over turns of one figure by another of the same turn: busy moments cancel."""
+        pairs = zip(self.figures[name], self.figures[other], strict=True)
+        return statistics.median(a / b for a, b in pairs)
+
+
+def in_turns(measures: Mapping[str, Callable[[], float]], num: int) -> Turns:
+    """Measure everything once a turn, so that a busy moment of the machine hits all."""
     found: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(repeats):
+    for _ in range(num):
         for name, measure in measures.items():
             found[name].append(measure())
-    return {name: statistics.median(values) for name, values in found.items()}
+    return Turns(found)
 
 
 def process(command: Sequence[str], **variables: str) -> Finished:
