@@ -7,19 +7,29 @@ from typing import Annotated
 
 import typer
 
-from streamsim.cli.running import AsJson
+from streamsim import options
+from streamsim.cli.running import AsJson, DataRoot
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="A registered scenario or strategy.")],
+    name: Annotated[str, typer.Argument(help="A scenario or strategy, or a sum of parts.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.OPTION=VALUE", help="As for run. Repeatable."),
+    ] = None,
+    data_root: DataRoot = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Try compiled training too (slow).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Certify a plugin: run the conformance kit and print every check. Exit 1 if one fails."""
     import json
 
+    given = options.parse_assignments(settings or ())
     from streamsim import testing
 
-    results = testing.check(name)
+    results = testing.check(name, options=given, root=data_root, compile=compile_)
     if as_json:
         typer.echo(json.dumps([result._asdict() for result in results]))
     else:
