@@ -98,7 +98,11 @@ class Compiler:
     def _remembered(self, signature: str) -> Timing | None:
         file = self._file(signature)
         try:
-            return Timing(**json.loads(file.read_text())) if file is not None else None
+            if file is None:
+                return None
+            timing = Timing(**json.loads(file.read_text()))
+            numbers = [v for k, v in asdict(timing).items() if k != "compiled" or v is not None]
+            return timing if all(isinstance(v, float) for v in numbers) else None
         except (OSError, ValueError, TypeError):
             return None  # absent, or not ours: measure again
 

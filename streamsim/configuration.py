@@ -52,7 +52,9 @@ class Configuration:
 
     def identity(self) -> str:
         """A short name of the configuration: equal exactly where all of it is equal."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        # the order of swept options numbers the settings, so it counts
+        plain = {**asdict(self), "sweep": list(self.sweep.items())}
+        text = json.dumps(plain, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def settings(self) -> list[dict[str, Any]]:
@@ -99,8 +101,6 @@ def resolve(
         if {"scenario": objects.scenario, "model": objects.model}.get(section) is not None:
             raise ValueError(f"{name}: the {section} is an object given from Python; set it there")
     for name in sweep:
-        if name in values:
-            raise ValueError(f"{name} is both set and swept; keep one")
         if not list(sweep[name]):
             raise ValueError(f"--sweep {name} names no values; write {name}=0.1,1,10")
     names = Configuration(
@@ -115,6 +115,8 @@ def resolve(
     resolved = _options_of(_build(names, sections, objects))
     swept = _resolve_sweep(names, values, sweep, objects)
     kept = {name: value for name, value in resolved.items() if name not in swept}
+    if "train.optimizer" in swept and "train.lr" not in values:
+        kept["train.lr"] = None  # every optimizer brings its own
     return Configuration(**{**vars(names), "options": kept, "sweep": swept}), objects
 
 
@@ -130,7 +132,9 @@ def traced(setting: Mapping[str, Any], built: Setting) -> list[str]:
     for name in setting:
         section, _, rest = name.partition(".")
         part, _, option = rest.rpartition(".")
-        if section == "train":
+        if isinstance(setting[name], bool) or not isinstance(setting[name], (int, float)):
+            holds = False
+        elif section == "train":
             holds = rest in TRAIN_FLOATS
         else:
             holds = section == "strategy" and options.is_float(parts[part], option)
@@ -229,8 +233,13 @@ def _resolve_sweep(
 ) -> dict[str, tuple[Any, ...]]:
     """Full option names and validated values, each checked at the others' defaults."""
     swept: dict[str, tuple[Any, ...]] = {}
+    fixed = {full for name in values for full in _full_names(names, objects, name)}
     for name, tried in sweep.items():
         full = _full_names(names, objects, name)
+        for again in full:
+            if again in fixed or again in swept:
+                how = "both set and swept" if again in fixed else "swept twice"
+                raise ValueError(f"{again} is {how}; keep one")
         resolved = []
         for value in tried:
             built = _build(names, _by_section({**values, **dict.fromkeys(full, value)}), objects)
@@ -269,6 +278,9 @@ def _strategy_name(parts: Sequence[Part]) -> str:
         names.append(part.name if ours else f"{part.name}#{fingerprint(part)}")
     if not names:
         raise ValueError("no parts: give a strategy by name, a part, or a list of parts")
+    twice = {part.name for part in parts if [p.name for p in parts].count(part.name) > 1}
+    if twice:
+        raise ValueError(f"the part '{min(twice)}' is given twice; give it once")
     return "+".join(names)
 
 

@@ -6,6 +6,7 @@ Frozen parameters have a rate factor of 0; weight decay is part of the step, so 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
 
@@ -114,9 +115,9 @@ def _adam(
     """Kingma & Ba 2015; decoupled decay for adamw: Loshchilov & Hutter 2019."""
     decoupled = options.optimizer == "adamw"
     step = state.step + 1
-    # bias corrections in float64: 1 - 0.999**t loses its digits in float32
-    correction_1 = (1 - torch.pow(BETA_1, step.double())).float()
-    correction_2 = (1 - torch.pow(BETA_2, step.double())).float().sqrt()
+    # 1 - beta**t, which loses its digits in float32 unless it is asked for so
+    correction_1 = -torch.expm1(step * math.log(BETA_1))
+    correction_2 = (-torch.expm1(step * math.log(BETA_2))).sqrt()
     after: dict[str, Tensor] = {}
     first: dict[str, Tensor] = {}
     second: dict[str, Tensor] = {}

@@ -41,8 +41,9 @@ def names(cls: type) -> list[str]:
 
 def is_float(cls: type, name: str) -> bool:
     """Whether an option may be swept inside one population: a number that changes no shape."""
-    hint = get_type_hints(cls)[name]
-    return hint is float or float in get_args(hint)
+    hint = get_type_hints(cls, include_extras=False)[name]
+    arms = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return float in arms
 
 
 def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -164,6 +164,8 @@ class Population:
 
     def take_losses(self) -> Losses:
         """Loss of every step since the last call."""
+        if not self._losses:
+            return Losses(torch.empty(self.size, 0), torch.empty(self.size, 0, dtype=torch.bool))
         value, active = torch.cat(self._losses), torch.cat(self._active)
         self._losses, self._active = [], []
         if self._alone:

@@ -133,11 +133,14 @@ class Program:
             view.inputs(self.pool, world.tables, ids),
             view.labels(self.pool, world.tables, ids),
             torch.ones(ids.shape, device=ids.device),
-            view.tasks(self.pool, world.tables, ids) if self._reveals_tasks else None,
+            self.tasks(world, ids) if self._reveals_tasks else None,
         )
 
     def labels(self, world: World, ids: Tensor) -> Tensor:
         return self.stream.view.labels(self.pool, world.tables, ids)
+
+    def tasks(self, world: World, ids: Tensor) -> Tensor:
+        return self.stream.view.tasks(self.pool, world.tables, ids)
 
     # -- contexts -----------------------------------------------------------------------------
     def _forward(self, ctx: Context, parts: Mapping[str, Part], states: Mapping[str, State]) -> Any:
@@ -179,6 +182,7 @@ class Program:
             loss=loss,
             take=lambda ids: self.take(world, ids),
             labels=lambda ids: self.labels(world, ids),
+            tasks=(lambda ids: self.tasks(world, ids)) if self._reveals_tasks else None,
             seen=seen,
             experience=experience if self.reveals_boundaries else None,
             key=key,
@@ -199,7 +203,7 @@ class Program:
 
     # -- before training ----------------------------------------------------------------------
     def initial(self, world: World, params: Params, meta: Tensor | None) -> Carry:
-        """Own parameters of parts, then their initial weights, then their states."""
+        """The model's initial weights, then parts' own parameters, then their states."""
         parts = self._traced(world.values)
         setups = {
             name: Setup(
@@ -213,9 +217,9 @@ class Program:
             for name in parts
         }
         for name, part in parts.items():
-            params = {**params, **part.parameters(setups[name], params)}
-        for name, part in parts.items():
             params = part.initial_weights(setups[name], params)
+        for name, part in parts.items():
+            params = {**params, **part.parameters(setups[name], params)}
         states = {name: part.init(setups[name], params) for name, part in parts.items()}
         momentum = "train.momentum" in world.values or self.train.momentum > 0
         seen = torch.zeros(self.stream.spec.num_classes, dtype=torch.bool, device=world.key.device)

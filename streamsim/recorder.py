@@ -35,8 +35,10 @@ class Recorder:
         """Losses of a stretch; an infinite or undefined one marks its replica as diverged."""
         bad_RS = losses.active & ~losses.value.isfinite()
         self._diverge(bad_RS.any(1), experience, steps.start + bad_RS.to(torch.int8).argmax(1))
-        self.loss_sum_R += torch.where(losses.active, losses.value, 0).double().sum(1)
-        self.num_steps_R += losses.active.sum(1)
+        # out of place: a snapshot keeps the tensors it was given
+        sum_R = torch.where(losses.active, losses.value, 0).double().sum(1)
+        self.loss_sum_R = self.loss_sum_R + sum_R
+        self.num_steps_R = self.num_steps_R + losses.active.sum(1)
 
     def end_experience(
         self, replicas: Replicas, experience: int, num_steps: int, finite: Tensor

@@ -39,7 +39,7 @@ def plugins(kind: Kind) -> Mapping[str, Plugin]:
     """Every registered name of a kind, built-in ones first, without importing the plugins."""
     found: dict[str, Plugin] = {}
     points = entry_points(group=GROUPS[kind])
-    for point in sorted(points, key=lambda p: (p.name != "builtin", p.name)):
+    for point in sorted(points, key=lambda p: (_package(p) != "streamsim", p.name, _package(p))):
         for plugin in _table(point):
             if plugin.name in found:
                 first = found[plugin.name].package
@@ -54,12 +54,18 @@ def plugins(kind: Kind) -> Mapping[str, Plugin]:
 
 
 def _table(point: EntryPoint) -> list[Plugin]:
-    package = point.dist.name if point.dist is not None else point.value
+    package = _package(point)
     try:
         table = point.load()
         return [Plugin(str(name), str(target), package) for name, target in dict(table).items()]
     except Exception as error:  # whatever a stranger's package does on import
-        return [Plugin(point.name, point.value, package, _reason(error))]
+        # a name with a space can be nobody's plugin
+        return [Plugin(f"plugins of {package}", point.value, package, _reason(error))]
+
+
+def _package(point: EntryPoint) -> str:
+    """The distribution that offers an entry point."""
+    return point.dist.name if point.dist is not None else point.value
 
 
 def _reason(error: BaseException) -> str:

@@ -100,11 +100,14 @@ class Run:
         from safetensors.torch import load_file
 
         for file in sorted((self.path / "parameters").glob("*.safetensors")):
-            with safe_open(file, framework="pt") as opened:
-                replicas = json.loads(opened.metadata()["replicas"])
-            if [setting, seed] in replicas:
-                row = replicas.index([setting, seed])
-                return {name: tensor[row] for name, tensor in load_file(file).items()}
+            try:
+                with safe_open(file, framework="pt") as opened:
+                    replicas = json.loads(opened.metadata()["replicas"])
+                if [setting, seed] in replicas:
+                    row = replicas.index([setting, seed])
+                    return {name: tensor[row] for name, tensor in load_file(file).items()}
+            except Exception as error:  # safetensors' own errors, missing keys, bad JSON
+                raise ValueError(f"{file} is damaged: {_first_line(error)}") from None
         raise ValueError(f"no weights of seed {seed}, setting {setting} in {self.path}")
 
     @cached_property
@@ -264,7 +267,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     from safetensors.torch import save
 
     # clones: safetensors refuses tensors that share memory, as a teacher may with its student
-    tensors = {f"state/{name}": tensor.clone() for name, tensor in checkpoint.state.items()}
+    tensors = {
+        f"state/{name}": tensor.contiguous().clone() for name, tensor in checkpoint.state.items()
+    }
     for table, columns in checkpoint.rows.items():
         tensors |= {f"rows/{table}/{name}": column for name, column in columns.items()}
     metadata = {"position": json.dumps(dict(checkpoint.position))}

@@ -128,6 +128,7 @@ class Context:
     loss: Callable[[Params, Batch], Tensor]  # weighted mean of the criterion: what a gradient needs
     take: Callable[[Tensor], Batch]  # ids to samples
     labels: Callable[[Tensor], Tensor]  # ids to class labels, without touching inputs
+    tasks: Callable[[Tensor], Tensor] | None  # ids to task labels; None where they are hidden
     seen: Tensor  # [C] bool, classes that have arrived so far
     experience: Tensor | None  # int64 scalar, counted from 0; None where boundaries are hidden
     key: Tensor | None  # of this replica and experience, the same for all parts: fold a purpose
@@ -220,13 +221,13 @@ class Part:
         """Raise ValueError if these options make no sense on this stream."""
 
     # -- before training ----------------------------------------------------------------------
+    def initial_weights(self, setup: Setup, params: Params) -> Params:
+        """Other initial weights of the model: same keys and shapes."""
+        return params
+
     def parameters(self, setup: Setup, params: Params) -> Params:
         """Trainable tensors of its own, named `{self.name}.anything`, stepped with the model's."""
         return {}
-
-    def initial_weights(self, setup: Setup, params: Params) -> Params:
-        """Other initial weights: same keys and shapes."""
-        return params
 
     def init(self, setup: Setup, params: Params) -> State:
         """State of fixed shapes, a tree of tensors."""

@@ -18,7 +18,7 @@ LONG, SHORT = 10**9, 10
 milliseconds = st.integers(1, 1000).map(lambda n: n / 1000)
 seconds = st.integers(0, 60).map(float)
 measured = st.builds(Timing, milliseconds, milliseconds, milliseconds, seconds)
-unmeasured = st.builds(Timing, milliseconds, milliseconds)
+unmeasured = st.builds(Timing, milliseconds, milliseconds, st.none(), seconds)
 steps = st.integers(1, 10**7)
 
 
@@ -123,6 +123,20 @@ def test_auto_compiles_long_runs_where_that_is_faster(compiled: Counted) -> None
     assert chosen(compiler, slow()) is compiled
     assert compiler.choice == "compiled"
     assert compiler.reason == "measured a step: 0.1 ms compiled, 10 ms eager"
+
+
+def test_a_compilation_that_has_been_paid_for_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if, in hindsight, it took longer than it will save."""
+    quick = Counted()
+
+    def compiling(moving: Moving) -> Tensor:
+        CLOCK.now += 1000.0 if quick.calls == 0 else 0.0
+        return quick(moving)
+
+    monkeypatch.setattr(torch, "compile", lambda function, **options: compiling)
+    compiler = Compiler(num_steps=10_000)
+    assert chosen(compiler, slow()) is compiling
+    assert compiler.choice == "compiled"
 
 
 def test_auto_stays_eager_where_compiling_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

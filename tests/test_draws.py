@@ -119,6 +119,15 @@ def test_every_integer_may_have_a_bound_of_its_own() -> None:
     assert together.tolist() == alone
 
 
+@settings(deadline=None)
+@given(seed=INT64, counter=st.integers(0, 2**60))
+def test_normal_numbers_are_those_of_box_and_muller(seed: int, counter: int) -> None:
+    first, second = (splitmix64(seed, 2 * counter + i) >> 11 for i in (0, 1))
+    expected = np.sqrt(-2 * np.log((first + 1) / 2**53)) * np.cos(2 * np.pi * second / 2**53)
+    drawn = float(draws.normal(torch.tensor(seed), torch.tensor(counter)))
+    assert drawn == pytest.approx(float(expected), rel=2e-7, abs=1e-12)
+
+
 def test_normal_numbers_are_standard_normal() -> None:
     x = draws.normal(KEY, draws.counters(2**17))
     assert x.dtype == torch.float32

@@ -124,6 +124,16 @@ def test_a_hundred_steps_equal_torch_with_a_rate_for_every_replica(
     assert_replicas_match(found, params, grads, [(make, lr) for lr in LRS])
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw-without-decay"])
+def test_vanishing_gradients_equal_torch(name: str) -> None:
+    """Where the small number in Adam's denominator decides."""
+    options, make = REFERENCES[name]
+    params = random(0, len(LRS))
+    grads = {k: 1e-8 * g for k, g in random(1, len(LRS), STEPS).items()}
+    found = trained(options, params, grads, torch.tensor(LRS))
+    assert_replicas_match(found, params, grads, [(make, lr) for lr in LRS])
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_swept_momentum_equals_torch(nesterov: bool) -> None:
     momenta = (0.9, 0.5, 0.1) if nesterov else (0.9, 0.5, 0.0)

@@ -104,7 +104,6 @@ def test_a_new_chunk_begins_without_divergence() -> None:
 def test_every_evaluation_is_a_row_with_its_replica_and_place() -> None:
     recorder = fresh()
     recorder.accuracy(REPLICAS, LEARNER, -1, 3)
-    recorder.continual(REPLICAS, LEARNER, 1, 40)
     tables = recorder.tables()
     assert [tables["accuracy"][k].tolist() for k in ("after", "on", "correct", "total")] == [
         [-1] * 9,
@@ -114,11 +113,18 @@ def test_every_evaluation_is_a_row_with_its_replica_and_place() -> None:
     ]
     assert tables["accuracy"]["setting"].tolist() == [0, 0, 1] * 3
     assert tables["accuracy"]["seed"].tolist() == [3, 8, 3] * 3
-    assert [tables["continual"][k].tolist() for k in ("experience", "step", "on")] == [
-        [1] * 6,
-        [40] * 6,
-        [0, 0, 0, 1, 1, 1],  # only experiences that have begun
-    ]
+
+
+@pytest.mark.parametrize("experience", [0, 1, 2])
+def test_continual_evaluation_sees_the_experiences_that_have_begun(experience: int) -> None:
+    recorder = fresh()
+    recorder.continual(REPLICAS, LEARNER, experience, 40)
+    table = recorder.tables()["continual"]
+    seen = range(experience + 1)
+    assert table["on"].tolist() == [on for on in seen for _ in REPLICAS]
+    assert table["correct"].tolist() == [10 * r + on for on in seen for r in range(3)]
+    assert set(table["experience"].tolist()) == {experience}
+    assert set(table["step"].tolist()) == {40}
 
 
 def test_the_loss_is_the_mean_over_the_steps_a_replica_made() -> None:

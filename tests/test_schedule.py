@@ -157,18 +157,26 @@ def test_other_replicas_do_not_change_an_order(
 
 
 @hurried
-@given(by_epochs | by_iterations, sizes, st.integers(0, 40), st.booleans(), st.data())
+@pytest.mark.parametrize("some", [by_epochs, by_iterations], ids=["epochs", "iterations"])
+@pytest.mark.parametrize("ordered", [False, True])
+@given(st.data(), sizes, st.integers(0, 40), st.integers(1, 30))
 def test_planning_in_stretches_gives_the_same(
-    options: TrainOptions, size: int, padded: int, ordered: bool, data: st.DataObject
+    some: st.SearchStrategy[TrainOptions],
+    ordered: bool,
+    data: st.DataObject,
+    size: int,
+    padded: int,
+    smallest: int,
 ) -> None:
+    options = data.draw(some, "options")
     total = schedule.num_steps(options, max(size, padded))
-    cuts = sorted(data.draw(st.sets(st.integers(0, total)), "cuts") | {0, total})
+    cuts = data.draw(st.sets(st.integers(0, total), min_size=min(total, 3)), "cuts")
     pieces = [
-        order(options, size, range(start, stop), padded=padded, ordered=ordered)
-        for start, stop in pairwise(cuts)
+        order(options, size, range(start, stop), padded, smallest, ordered)
+        for start, stop in pairwise(sorted(cuts | {0, total}))
     ]
     joined = Order(*(torch.cat(fields) for fields in zip(*pieces, strict=True)))
-    assert is_equal(joined, order(options, size, padded=padded, ordered=ordered))
+    assert is_equal(joined, order(options, size, None, padded, smallest, ordered))
 
 
 @hurried

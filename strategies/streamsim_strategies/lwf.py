@@ -19,6 +19,7 @@ class Teacher(NamedTuple):
     params: Params
     classes: Tensor  # [C] bool: what it had seen
     experiences: Tensor  # float32 scalar: how many it had been through
+    tasks: Tensor  # [T] bool: the task labels that came with them, where they are revealed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,8 @@ class Lwf(Part):
         device = setup.key.device
         unseen = torch.zeros(setup.spec.num_classes, dtype=torch.bool, device=device)
         frozen = {k: p.clone() for k, p in params.items()}
-        return Teacher(frozen, unseen, torch.zeros((), device=device))
+        no_tasks = torch.zeros(setup.spec.num_tasks, dtype=torch.bool, device=device)
+        return Teacher(frozen, unseen, torch.zeros((), device=device), no_tasks)
 
     def loss(self, ctx: StepContext, state: Teacher) -> Tensor:
         """Without a teacher (first experience) the term is 0. With task labels, every past task's
@@ -57,8 +59,8 @@ class Lwf(Part):
             for task in range(ctx.spec.num_tasks):
                 asked = incoming._replace(task=torch.full_like(incoming.task, task))
                 distance = self._distance(ctx, state, asked, ctx.forward(ctx.params, asked))
-                terms.append((distance * weight).sum() * (task < state.experiences))
-            term = torch.stack(terms).sum() / state.experiences.clamp_min(1)
+                terms.append((distance * weight).sum() * state.tasks[task])
+            term = torch.stack(terms).sum() / state.tasks.sum().clamp_min(1)
         factor = state.experiences if self.growing else (state.experiences > 0).to(term.dtype)
         return self.alpha * factor * term
 
@@ -71,4 +73,10 @@ class Lwf(Part):
         return -(soft * log).sum(-1) * self.temperature**2
 
     def end_experience(self, ctx: Context, state: Teacher, data: Data) -> tuple[Params, Teacher]:
-        return ctx.params, Teacher(ctx.params, ctx.seen, state.experiences + 1)
+        tasks = state.tasks
+        if ctx.tasks is not None:
+            # padding repeats the first sample, so it brings no task of its own
+            tasks = tasks | (
+                ctx.tasks(data.ids)[:, None] == torch.arange(tasks.shape[0], device=tasks.device)
+            ).any(0)
+        return ctx.params, Teacher(ctx.params, ctx.seen, state.experiences + 1, tasks)

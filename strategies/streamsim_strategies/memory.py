@@ -73,10 +73,16 @@ def plan(
     assert ctx.key is not None
     write, read = draws.fold(ctx.key, "memory"), draws.fold(ctx.key, "memory", reader)
     if policy == "reservoir":
-        return reservoir(memory, arrivals, write, read, num)
-    slot_SK = _slots(read, arrivals.clock, num, memory.filled.expand(arrivals.clock.shape[0]))
-    weight_SK = (memory.filled > 0).to(torch.float32).expand_as(slot_SK)
-    return memory, Drawn(memory.ids[slot_SK], weight_SK)
+        memory, drawn = reservoir(memory, arrivals, write, read, num)
+    else:
+        filled_S = memory.filled.expand(arrivals.clock.shape[0])
+        slot_SK = _slots(read, arrivals.clock, num, filled_S)
+        weight_SK = (memory.filled > 0).to(torch.float32).expand_as(slot_SK)
+        drawn = Drawn(memory.ids[slot_SK], weight_SK)
+    # an empty memory's ids may be outside the stream; incoming ones can be looked up, and weigh 0
+    return memory, Drawn(
+        torch.where(drawn.weight > 0, drawn.ids, arrivals.ids[:, :1]), drawn.weight
+    )
 
 
 def end(memory: Memory, ctx: Context, data: Data, policy: Policy) -> Memory:
@@ -158,8 +164,12 @@ def balanced(
     size = memory.ids.shape[0]
     label = torch.where(real, labels, num_classes)
     priority = draws.integers(memory.key, ids, 1 << 31)
-    order = ((label << 31) + priority).argsort(stable=True)
-    label = label[order]
+    by_priority = ((label << 31) + priority).argsort(stable=True)
+    # a sample that comes again, as in cumulative training, is kept once
+    again = torch.cat([real[:1] & False, ids[by_priority][1:] == ids[by_priority][:-1]])
+    label = torch.where(again, num_classes, label[by_priority])
+    order = label.argsort(stable=True)
+    order, label = by_priority[order], label[order]
     rank = torch.arange(ids.shape[0], device=ids.device) - torch.searchsorted(label, label)
     kept = (rank < per_class) & (label < num_classes)
     chosen = order[(~kept).to(torch.int64).argsort(stable=True)[:size]]

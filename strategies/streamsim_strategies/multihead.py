@@ -25,24 +25,29 @@ class Multihead(Part):
         return frozenset({Reveal.TASK_LABELS, Reveal.BOUNDARIES})
 
     def parameters(self, setup: Setup, params: Params) -> Params:
-        heads = (setup.spec.num_tasks, 1, 1)
+        num_tasks, num_classes = setup.spec.num_tasks, setup.spec.num_classes
+        weight = params.get("head.weight")
+        if weight is None or weight.shape != (num_classes, setup.network.num_features):
+            raise ValueError("multihead copies the model's head; it must be nn.Linear over classes")
+        bias = params.get("head.bias", weight.new_zeros(num_classes))
         return {
-            f"{self.name}.weight": params["head.weight"].repeat(heads),
-            f"{self.name}.bias": params["head.bias"].repeat(heads[:2]),
+            f"{self.name}.weight": weight.repeat(num_tasks, 1, 1),
+            f"{self.name}.bias": bias.repeat(num_tasks, 1),
         }
 
     def init(self, setup: Setup, params: Params) -> Tensor:
-        """`[T, C]` bool: the classes of each task, all of them until the task has come."""
+        """`[T, C]` bool: the classes that have come with each task label."""
         shape = (setup.spec.num_tasks, setup.spec.num_classes)
-        return torch.ones(shape, dtype=torch.bool, device=setup.key.device)
+        return torch.zeros(shape, dtype=torch.bool, device=setup.key.device)
 
     def begin_experience(self, ctx: Context, state: Tensor, data: Data) -> tuple[Params, Tensor]:
-        assert ctx.experience is not None
-        columns = torch.where(data.weight > 0, ctx.labels(data.ids), ctx.spec.num_classes)
-        found = torch.zeros(ctx.spec.num_classes + 1, dtype=torch.int8, device=columns.device)
-        classes = found.scatter(0, columns, 1)[: ctx.spec.num_classes].bool()
-        current = torch.arange(state.shape[0], device=columns.device) == ctx.experience
-        return ctx.params, torch.where(current[:, None], classes, state)
+        assert ctx.tasks is not None
+        num_tasks, num_classes = state.shape
+        cell = ctx.tasks(data.ids) * num_classes + ctx.labels(data.ids)
+        # padding goes to a cell of its own, which is then cut off
+        cell = torch.where(data.weight > 0, cell, num_tasks * num_classes)
+        found = torch.zeros(num_tasks * num_classes + 1, dtype=torch.int8, device=cell.device)
+        return ctx.params, state | found.scatter(0, cell, 1)[:-1].view(state.shape).bool()
 
     def forward(
         self, ctx: Context, state: Tensor, params: Params, batch: Batch, net: Net
@@ -52,4 +57,5 @@ class Multihead(Part):
         features = ctx.network.features(params, batch.x)
         all_heads = torch.einsum("bf,tcf->btc", features, own["weight"]) + own["bias"]
         task = batch.task[:, None, None].expand(-1, 1, all_heads.shape[-1])
-        return mask(all_heads.gather(1, task)[:, 0], state[batch.task])
+        known = state[batch.task]  # a task that has not come may be anything
+        return mask(all_heads.gather(1, task)[:, 0], known | ~known.any(-1, keepdim=True))

@@ -58,7 +58,8 @@ class Ncm(Part):
     def predictor(self, ctx: Context, state: Memory) -> Predictor:
         kept = ctx.take(state.ids)
         held = torch.arange(state.ids.shape[0], device=state.ids.device) < state.filled
-        member_MC = F.one_hot(kept.y, ctx.spec.num_classes).float() * held[:, None]
+        label_M = torch.where(held, kept.y, 0)  # a free slot's id may be outside the stream
+        member_MC = F.one_hot(label_M, ctx.spec.num_classes).float() * held[:, None]
         features_MF = F.normalize(ctx.network.features(ctx.params, kept.x), dim=-1)
         count_C = member_MC.sum(0)
         mean_CF = F.normalize(member_MC.T @ features_MF / count_C.clamp_min(1)[:, None], dim=-1)

@@ -46,13 +46,13 @@ class Replay(Part):
         return memory.empty(self.memory_size, setup)
 
     def plan(self, ctx: Context, state: Memory, arrivals: Arrivals) -> tuple[Memory, Drawn]:
-        incoming = arrivals.ids.shape[1]
-        num = self.batch_size or incoming
+        num = self.batch_size or arrivals.ids.shape[1]
         state, drawn = memory.plan(state, ctx, arrivals, self.policy, num, self.name)
         if self.weighting == "experiences":
             # the loss is a weighted mean: num * weight against incoming is t - 1 against 1
             assert ctx.experience is not None
-            drawn = drawn._replace(weight=drawn.weight * ctx.experience * incoming / num)
+            incoming_S1 = arrivals.weight.sum(1, keepdim=True)
+            drawn = drawn._replace(weight=drawn.weight * ctx.experience * incoming_S1 / num)
         return state, drawn
 
     def rehearse(self, ctx: Context, state: Memory, plan: Drawn) -> Rehearsal:

@@ -8,22 +8,19 @@ As a script: whole seeds one after another, with accuracy on all experiences aft
 from __future__ import annotations
 
 import argparse
+import logging
 import time
-import warnings
 from typing import Any
 
 import torch
+from avalanche.benchmarks import nc_benchmark
+from avalanche.evaluation.metrics import accuracy_metrics
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.supervised import Replay
 from torch import nn
 from torch.utils.data import TensorDataset
 
 from .workloads import LR, NUM_EXPERIENCES, SMALL, Workload, network
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from avalanche.benchmarks import nc_benchmark
-    from avalanche.evaluation.metrics import accuracy_metrics
-    from avalanche.training.plugins import EvaluationPlugin
-    from avalanche.training.supervised import Replay
 
 EVAL_BATCH = 256  # Avalanche's default of 1 would make it many times slower
 
@@ -32,6 +29,8 @@ class AvalancheReplay:
     """A workload as Avalanche's strategy and benchmark, one seed at a time."""
 
     def __init__(self, work: Workload) -> None:
+        # its warnings reset the filters of the warnings module; loggers without handlers are silent
+        logging.captureWarnings(True)
         self.work, self.data = work, work.data()
         self.inputs = self.data.x_train[0].numel()
 
@@ -105,5 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
     main()

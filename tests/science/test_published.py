@@ -56,10 +56,8 @@ def accuracy(method: str, setting: str, seeds: int, **execution: Any) -> tuple[f
     """Average accuracy after the stream and half its 95 % interval, in percent."""
     strategy, options = protocol(method, setting)
     run = streamsim.run("split-mnist", strategy, options=options, seeds=seeds, **execution)
-    summary = run.summary().set_index("metric")
-    return 100 * summary.loc["average_accuracy", "mean"], 100 * summary.loc[
-        "average_accuracy", "ci95"
-    ]
+    row = run.summary().set_index("metric").loc["average_accuracy"].to_dict()
+    return 100 * float(row["mean"]), 100 * float(row["ci95"])
 
 
 @pytest.mark.slow

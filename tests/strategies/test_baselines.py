@@ -98,6 +98,24 @@ def test_classes_that_have_not_arrived_keep_their_output_weights(kit: Kit) -> No
     assert moved.tolist() == [[True] * 2 + [False] * 4] * 3
 
 
+def test_predictions_are_among_classes_that_have_arrived_or_all_before_any_has(kit: Kit) -> None:
+    learner = kit.population(Naive())
+    for after, columns in ((-1, [0, 1, 2, 3, 4, 5]), (0, [0, 1]), (1, [0, 1, 2, 3])):
+        if after >= 0:
+            kit.train(learner, after)
+        # make one class that comes last the favourite of every sample
+        bias = learner.carry.params["head.bias"].clone()
+        bias[:, 5] = 50.0
+        learner.carry = learner.carry._replace(params={**learner.carry.params, "head.bias": bias})
+        correct = learner.correct([0, 1, 2], after)
+        for r, one in enumerate(kit.ones(learner)):
+            for e, experience in enumerate(one.replica.experiences):
+                x, y, _ = one.take(experience.test)
+                scores = kit.logits(kit.weights(learner, r), x)[:, columns]
+                assert correct[r, e] == (torch.tensor(columns)[scores.argmax(-1)] == y).sum()
+        assert correct.any()
+
+
 def trained_on(kit: Kit, learner: Population, experience: int) -> list[list[int]]:
     """Ids that one epoch at an experience visits, sorted, of each replica."""
     inputs, _ = learner._plan(experience, range(learner.num_steps(experience)))

@@ -72,6 +72,17 @@ def test_a_label_chooses_the_head_that_answers_among_the_tasks_classes(
         assert correct[r].tolist() == expected
 
 
+def test_before_training_every_head_answers_among_all_classes(kit: Kit) -> None:
+    learner = kit.population(Multihead(), kit.toy(setting="task"))
+    correct = learner.correct([0, 1, 2], -1)
+    for r, one in enumerate(kit.ones(learner)):
+        for e, experience in enumerate(one.replica.experiences):
+            x, y, _ = one.take(experience.test)
+            answers = head(kit, kit.weights(learner, r), x, e).argmax(-1)
+            assert correct[r, e] == (answers == y).sum()
+    assert correct.any()
+
+
 @pytest.mark.parametrize("part", [Cumulative(), Joint()], ids=lambda part: part.name)
 def test_heads_answer_among_their_own_classes_where_experiences_are_merged(
     kit: Kit, part: Part
