@@ -115,7 +115,8 @@ def resolve(
     resolved = _options_of(_build(names, sections, objects))
     swept = _resolve_sweep(names, values, sweep, objects)
     kept = {name: value for name, value in resolved.items() if name not in swept}
-    if "train.optimizer" in swept and "train.lr" not in values:
+    given_lr = values.get("train.lr") not in (None, "none")
+    if "train.optimizer" in swept and "train.lr" in kept and not given_lr:
         kept["train.lr"] = None  # every optimizer brings its own
     return Configuration(**{**vars(names), "options": kept, "sweep": swept}), objects
 

@@ -39,17 +39,16 @@ def plugins(kind: Kind) -> Mapping[str, Plugin]:
     """Every registered name of a kind, built-in ones first, without importing the plugins."""
     found: dict[str, Plugin] = {}
     points = entry_points(group=GROUPS[kind])
-    for point in sorted(points, key=lambda p: (_package(p) != "streamsim", p.name, _package(p))):
-        for plugin in _table(point):
-            if plugin.name in found:
-                first = found[plugin.name].package
-                plugin = Plugin(
-                    f"{plugin.name} ({plugin.package})",
-                    plugin.target,
-                    plugin.package,
-                    f"the name '{plugin.name}' is taken by {first}",
-                )
-            found[plugin.name] = plugin
+    ordered = sorted(points, key=lambda p: (_package(p) != "streamsim", p.name, _package(p)))
+    offered = [plugin for point in ordered for plugin in _table(point)]
+    # tables that cannot be read come last: they must not take a working plugin's name
+    for plugin in sorted(offered, key=lambda plugin: bool(plugin.problem)):
+        name = plugin.name
+        if name in found:
+            taken = f"the name '{name}' is taken by {found[name].package}"
+            plugin = plugin._replace(problem=plugin.problem or taken)
+            name = f"{name} ({plugin.package})"
+        found[name] = plugin._replace(name=name)
     return found
 
 
@@ -59,8 +58,7 @@ def _table(point: EntryPoint) -> list[Plugin]:
         table = point.load()
         return [Plugin(str(name), str(target), package) for name, target in dict(table).items()]
     except Exception as error:  # whatever a stranger's package does on import
-        # a name with a space can be nobody's plugin
-        return [Plugin(f"plugins of {package}", point.value, package, _reason(error))]
+        return [Plugin(point.name, point.value, package, _reason(error))]
 
 
 def _package(point: EntryPoint) -> str:

@@ -262,10 +262,32 @@ def test_bad_sweeps_are_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_a_swept_optimizer_brings_its_own_learning_rate() -> None:
-    found, objects = resolve_objects(sweep={"train.optimizer": ["sgd", "adam", "adamw"]})
+@pytest.mark.parametrize("options", [{}, {"train.lr": None}, {"train.lr": "none"}])
+def test_a_swept_optimizer_brings_its_own_learning_rate(options: dict[str, Any]) -> None:
+    sweep = {"train.optimizer": ["sgd", "adam", "adamw"]}
+    found, objects = resolve_objects(options=options, sweep=sweep)
     rates = [configuration.build(found, objects, s).train.lr for s in found.settings()]
     assert rates == [DEFAULT_LR["sgd"], DEFAULT_LR["adam"], DEFAULT_LR["adamw"]]
+
+
+def test_a_given_learning_rate_holds_for_every_swept_optimizer() -> None:
+    sweep = {"train.optimizer": ["sgd", "adam"]}
+    found, objects = resolve_objects(options={"train.lr": 0.3}, sweep=sweep)
+    rates = [configuration.build(found, objects, s).train.lr for s in found.settings()]
+    assert rates == [0.3, 0.3]
+
+
+def test_optimizer_and_learning_rate_may_both_be_swept() -> None:
+    sweep: dict[str, Sequence[Any]] = {"train.optimizer": ["sgd", "adam"], "train.lr": [0.3, 0.2]}
+    found, objects = resolve_objects(sweep=sweep)
+    assert "train.lr" not in found.options
+    built = [configuration.build(found, objects, s).train for s in found.settings()]
+    assert [(train.optimizer, train.lr) for train in built] == [
+        ("sgd", 0.3),
+        ("sgd", 0.2),
+        ("adam", 0.3),
+        ("adam", 0.2),
+    ]
 
 
 # -- what one population can hold -----------------------------------------------------------------
@@ -343,7 +365,7 @@ def test_identities_are_equal_exactly_where_configurations_are(
     first: Configuration, other: Configuration, copied: set[str]
 ) -> None:
     second = replace(other, **{name: getattr(first, name) for name in copied})
-    second = replace(second, options=dict(reversed(second.options.items())))
+    second = replace(second, options=dict(reversed([*second.options.items()])))
     assert (first.identity() == second.identity()) == (first == second)
 
 
