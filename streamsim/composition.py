@@ -50,6 +50,10 @@ def assign(classes: Mapping[str, type], values: Mapping[str, Any]) -> dict[str, 
             allowed = f"it has {', '.join(known)}" if known else "it has no options"
             raise ValueError(f"unknown option strategy.{key}; {allowed}{did_you_mean(key, known)}")
         for owner in owners:
+            if option in assigned[owner]:
+                raise ValueError(
+                    f"strategy.{owner}.{option} is given twice, once as strategy.{option}; keep one"
+                )
             assigned[owner][option] = value
     return assigned
 

@@ -8,7 +8,7 @@ Shape letters: R replicas, S steps of a stretch, B batch, N padded samples, C cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,7 +25,7 @@ from streamsim.program import Aux, Carry, Inputs, Moving, Program, World
 from streamsim.schedule import num_steps, order
 from streamsim.strategy import Arrivals, Scope
 from streamsim.stream import Padded, Replica, pad
-from streamsim.trees import Tree, flatten, map_tree, num_bytes, stack, unflatten
+from streamsim.trees import Tree, flatten, map_tree, num_bytes, stack, unflatten, unstack
 
 STRETCH = 256  # most steps planned at once
 EVAL_FLOATS = 2**23  # inputs held at once while evaluating
@@ -185,7 +185,7 @@ class Population:
         """Memory that training takes, by weighing the state and the tensors of one step."""
         self.start()
         inputs, _ = self._plan(0, range(1))
-        example = next(_slices(inputs))
+        example = unstack(inputs, 1)[0]
         leaves = {k: p.detach().requires_grad_() for k, p in self.carry.params.items()}
         saved = saved_bytes(self._loss_step, leaves, self.carry.states, self.world, example)
         return COPIES * num_bytes(self.carry) + 2 * saved
@@ -241,9 +241,9 @@ class Population:
     def _steps(self, inputs: Inputs, active: Tensor) -> None:
         """The steps of a planned stretch; an idle replica keeps what it had."""
         idle = set() if self._alone else set((~active.all(-1)).nonzero().flatten().tolist())
-        slices = _slices(inputs)
+        slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving, losses = self._moving(), []
-        example = (moving, self.carry.states, self.world, next(slices))
+        example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
             self._signature(example),
@@ -251,7 +251,7 @@ class Population:
             self._whole,
             example,
         )
-        for s, each in enumerate(_slices(inputs)):
+        for s, each in enumerate(slices):
             moved, loss = step(moving, self.carry.states, self.world, each)
             if s in idle:
                 moved = _where(active[s], moved, moving)
@@ -306,6 +306,8 @@ class Population:
         with torch.no_grad():
             detached = map_tree(Tensor.detach, aux)
             gradients = dict(zip(leaves, grads, strict=True))
+            params = {k: _laid_out_like(gradients[k], p) for k, p in moving.params.items()}
+            moving = moving._replace(params=params)
             return self._apply(moving, states, world, inputs, gradients, detached), losses.detach()
 
     @staticmethod
@@ -315,11 +317,15 @@ class Population:
         return settled
 
 
-def _slices(inputs: Inputs) -> Iterator[Inputs]:
-    """The inputs of one step after the other."""
-    columns = {name: leaf.unbind(0) for name, leaf in flatten(inputs).items()}
-    for s in range(inputs.ids.shape[0]):
-        yield unflatten(inputs, {name: column[s] for name, column in columns.items()})
+def _laid_out_like(example: Tensor, tensor: Tensor) -> Tensor:
+    """The same values with the strides of an example.
+
+    Batched products leave gradients transposed in memory, and element-wise arithmetic on two
+    layouts takes several times as long: weights take on the gradients' in a stretch's first step.
+    """
+    if tensor.stride() == example.stride():
+        return tensor
+    return torch.empty_like(example).copy_(tensor)
 
 
 def _where(active: Tensor, new: Moving, old: Moving) -> Moving:

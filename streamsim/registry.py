@@ -57,7 +57,7 @@ def _table(point: EntryPoint) -> list[Plugin]:
     try:
         table = point.load()
         return [Plugin(str(name), str(target), package) for name, target in dict(table).items()]
-    except Exception as error:  # whatever a stranger's package does on import
+    except (Exception, SystemExit) as error:  # whatever a stranger's package does on import
         return [Plugin(point.name, point.value, package, _reason(error))]
 
 
@@ -86,7 +86,7 @@ def load(kind: Kind, name: str) -> type[Any]:
         try:
             found: type[Any] = getattr(import_module(module), attribute)
             return found
-        except Exception as error:  # whatever a stranger's module does on import
+        except (Exception, SystemExit) as error:  # whatever a stranger's module does
             problem = _reason(error)
     raise ValueError(
         f"{kind} '{name}' of {plugin.package} cannot be loaded from {plugin.target}: {problem}; "

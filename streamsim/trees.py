@@ -69,5 +69,22 @@ def stack(trees: list[Tree]) -> Tree:
     return map_tree(lambda *leaves: torch.stack(leaves), trees[0], *trees[1:])
 
 
+def unstack(tree: Tree, length: int) -> list[Tree]:
+    """The trees along a first axis of some length, as `stack` puts them together.
+
+    >>> [int(one["a"]) for one in unstack({"a": torch.tensor([3, 4]), "b": {}}, 2)]
+    [3, 4]
+    """
+    if isinstance(tree, Tensor):
+        return list(tree.unbind(0))
+    if tree is None:
+        return [None] * length
+    columns = [unstack(child, length) for _, child in _children(tree)]
+    rows = list(zip(*columns, strict=True)) if columns else [()] * length
+    if isinstance(tree, Mapping):
+        return [dict(zip(tree, row, strict=True)) for row in rows]
+    return [type(tree)(*row) if hasattr(tree, "_fields") else row for row in rows]
+
+
 def num_bytes(tree: Tree) -> int:
     return sum(leaf.numel() * leaf.element_size() for leaf in flatten(tree).values())

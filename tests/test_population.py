@@ -18,10 +18,10 @@ from streamsim import configuration, draws
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
 from streamsim.models import Cnn, Mlp
-from streamsim.population import Population, _slices
+from streamsim.population import Population
 from streamsim.strategy import Params, Part, Setup, StepContext, Update
 from streamsim.stream import Experience, Replica, Reveal, Stream, StreamSpec, Tables
-from streamsim.trees import flatten
+from streamsim.trees import flatten, unstack
 from streamsim_strategies.lwf import Lwf
 from streamsim_strategies.replay import Replay
 
@@ -300,7 +300,7 @@ def test_an_eager_step_equals_one_of_functional_gradients(
     learner.begin(1)
     inputs, _ = learner._plan(1, range(learner.num_steps(1)))
     moving = learner._moving()
-    for each in _slices(inputs):
+    for each in unstack(inputs, inputs.ids.shape[0]):
         given = moving, learner.carry.states, learner.world, each
         eager, eager_loss = learner._eager_step(*given)
         whole, loss = learner._whole(*given)
