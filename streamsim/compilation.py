@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +33,7 @@ class Timing:
     """What is known of one program on this machine, in seconds."""
 
     eager: float  # a step
-    floor: float  # a step's matrix products alone, at the machine's best rate
+    floor: float | None = None  # a step's matrix products alone, at the machine's best rate
     compiled: float | None = None  # a step
     compilation: float = COMPILE_SECONDS
 
@@ -60,6 +60,10 @@ class Compiler:
 
     def _compiled(self, key: Any, whole: Step) -> Step:
         if key not in self._functions:
+            import torch._dynamo as dynamo
+
+            # every program and chunk counts against the one code object that vmap returns
+            dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, 256)
             self._functions[key] = torch.compile(whole, dynamic=False)
         return self._functions[key]
 
@@ -70,8 +74,9 @@ class Compiler:
             return ("compiled" if self.mode == "on" else "eager"), f"--compile {self.mode}"
         timing = self._remembered(signature)
         if timing is None:
-            eager_seconds = _best_seconds(eager, args)
-            timing = Timing(eager_seconds, _arithmetic_seconds(eager, args))
+            timing = Timing(_best_seconds(eager, args))
+        if timing.floor is None and timing.eager * self.num_steps >= SHORT_SECONDS:
+            timing = replace(timing, floor=_arithmetic_seconds(eager, args))
         choice, reason = decide(timing, self.num_steps)
         if choice == "compiled" and timing.compiled is None:
             try:
@@ -101,8 +106,9 @@ class Compiler:
             if file is None:
                 return None
             timing = Timing(**json.loads(file.read_text()))
-            numbers = [v for k, v in asdict(timing).items() if k != "compiled" or v is not None]
-            return timing if all(isinstance(v, float) for v in numbers) else None
+            known = {k: v for k, v in asdict(timing).items() if v is not None}
+            whole = {"eager", "compilation"} <= known.keys()
+            return timing if whole and all(isinstance(v, float) for v in known.values()) else None
         except (OSError, ValueError, TypeError):
             return None  # absent, or not ours: measure again
 
@@ -133,7 +139,7 @@ def decide(timing: Timing, num_steps: int, sunk: bool = False) -> tuple[Choice, 
         faster = timing.compiled * num_steps + cost < total
         verdict = f"{1e3 * timing.compiled:.3g} ms compiled, {1e3 * timing.eager:.3g} ms eager"
         return ("compiled" if faster else "eager"), f"measured a step: {verdict}"
-    gain = EXPECTED_GAIN * max(0.0, timing.eager - timing.floor) * num_steps
+    gain = EXPECTED_GAIN * max(0.0, timing.eager - (timing.floor or 0.0)) * num_steps
     if total < SHORT_SECONDS or gain < MARGIN * timing.compilation:
         return "eager", f"about {total:.3g} s of eager steps would not repay a compilation"
     return "compiled", f"about {gain:.3g} s to gain"

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor
 
 from streamsim import draws, optimizers
@@ -87,6 +86,10 @@ class Program:
     pool: Tables  # on the device
     network: Network
     train: TrainOptions
+
+    def __post_init__(self) -> None:
+        # looked up now: computing a cached property for the first time breaks a compiler's trace
+        _ = self.with_hook, self._reveals_tasks, self.reveals_boundaries
 
     @cached_property
     def with_hook(self) -> dict[str, list[str]]:
@@ -199,7 +202,9 @@ class Program:
     ) -> Tensor:
         for name in self.with_hook["criterion"]:
             return parts[name].criterion(ctx, states.get(name, {}), logits, batch)
-        return F.cross_entropy(mask(logits, ctx.seen), batch.y, reduction="none")
+        # cross-entropy, spelt out: torch's own has no batching rule and costs more under vmap
+        log_p = mask(logits, ctx.seen).log_softmax(-1)
+        return -log_p.gather(-1, batch.y[:, None])[:, 0]
 
     # -- before training ----------------------------------------------------------------------
     def initial(self, world: World, params: Params, meta: Tensor | None) -> Carry:

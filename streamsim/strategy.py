@@ -43,6 +43,10 @@ class Network:
 
     model: nn.Module
 
+    def __post_init__(self) -> None:
+        # looked up now: computing a cached property for the first time breaks a compiler's trace
+        _ = self.names, self._ties
+
     @cached_property
     def names(self) -> frozenset[str]:
         """The model's own parameters, among those of parts."""

@@ -216,7 +216,7 @@ def test_what_is_remembered_of_a_short_run_serves_a_long_one(
     assert chosen(Compiler(num_steps=SHORT, cache=tmp_path), slow()) is not compiled
     eager = slow()
     assert chosen(Compiler(num_steps=LONG, cache=tmp_path), eager) is compiled
-    assert eager.calls == 0
+    assert eager.calls == 1  # its arithmetic is counted, its time is known
 
 
 @pytest.mark.parametrize(
