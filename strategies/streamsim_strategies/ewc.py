@@ -34,7 +34,7 @@ class Ewc(Part):
         "Progress & compress; Fisher: van de Ven 2025, On the computation of the Fisher information"
     )
 
-    strength: float = Field(default=100.0, ge=0, description="weight of the pull (lambda)")
+    strength: float = Field(default=10.0, ge=0, description="weight of the pull (lambda)")
     decay: float = Field(
         default=1.0, ge=0, le=1, description="share of the old Fisher kept (gamma)"
     )
