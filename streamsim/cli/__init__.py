@@ -47,9 +47,9 @@ def _options(
 
 def main() -> None:
     """The entry point. Bad input is one line on standard error and exit code 2."""
-    # threads that spin while they wait cost a busy machine up to twenty times a step's time; set
-    # here because OpenMP reads it once, when torch is first imported
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # threads spin only briefly while they wait: spinning without end costs a busy machine many
+    # times a step's time; set here because OpenMP reads it once, when torch is first imported
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         code = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
