@@ -10,7 +10,7 @@ nox.options.sessions = ["tests", "lint", "types"]
 nox.needs_version = ">=2024.10"
 
 PYTHONS = ["3.11", "3.12", "3.13"]
-CODE = ["streamsim", "scenarios", "strategies", "tests", "noxfile.py"]
+CODE = ["streamsim", "scenarios", "strategies", "reports", "tests", "noxfile.py"]
 
 
 @nox.session

@@ -1,0 +1,1 @@
+"""Reports: figures, comparisons and pages, from run folders and nothing else."""

@@ -1,0 +1,147 @@
+"""Runs that are looked at together, each setting of each run an arm with a name of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamsim.runs import Run, open_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One hyper-parameter setting of one run: what a line in a figure or a row in a table shows."""
+
+    label: str  # tells it apart from every other arm of its cohort
+    run: Run
+    setting: int
+
+    @property
+    def scenario(self) -> str:
+        return str(self.run.configuration["scenario"])
+
+    @property
+    def strategy(self) -> str:
+        return str(self.run.configuration["strategy"])
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Options of the run, with the values of this setting put in."""
+        return {**self.run.configuration["options"], **self.run.settings[self.setting]}
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Arms in the order in which their runs were given."""
+
+    arms: tuple[Arm, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        return [arm.label for arm in self.arms]
+
+    @property
+    def runs(self) -> list[Run]:
+        """Each run once."""
+        return list({arm.run.path: arm.run for arm in self.arms}.values())
+
+    @property
+    def scenarios(self) -> list[str]:
+        """Each scenario once."""
+        return list(dict.fromkeys(arm.scenario for arm in self.arms))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A raw table of all arms under each other: `label` and `scenario` come first.
+
+        `label` is an ordered categorical, so that figures keep the order of the arms. ValueError
+        if no run has the table; arms without it are simply absent.
+        """
+        import pandas as pd
+
+        tables, reason = [], ""
+        for arm in self.arms:
+            try:
+                rows = arm.run.table(name)
+            except ValueError as error:
+                reason = str(error)
+                continue
+            rows = rows[rows["setting"] == arm.setting]
+            tables.append(rows.assign(label=arm.label, scenario=arm.scenario))
+        if not tables:
+            raise ValueError(reason)
+        filled = [rows for rows in tables if not rows.empty] or tables[:1]
+        table = pd.concat(filled, ignore_index=True)
+        table["label"] = pd.Categorical(table["label"], categories=self.labels, ordered=True)
+        first = ["label", "scenario"]
+        return table[[*first, *(column for column in table if column not in first)]]
+
+
+def gather(runs: Iterable[Run | str | Path]) -> Cohort:
+    """Open runs and name their settings by what tells them apart; ValueError if there is none.
+
+    A name is the strategy; where that is not enough, the options that differ follow, then the
+    scenario, and at last the folder.
+    """
+    opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
+    opened = list({run.path.resolve(): run for run in opened}.values())
+    if not opened:
+        raise ValueError("no runs given; name one or more run folders")
+    arms = [Arm("", run, setting) for run in opened for setting in range(len(run.settings))]
+    return Cohort(
+        tuple(
+            Arm(label, arm.run, arm.setting) for label, arm in zip(_labels(arms), arms, strict=True)
+        )
+    )
+
+
+def _labels(arms: Sequence[Arm]) -> list[str]:
+    labels = [arm.strategy for arm in arms]
+    for describe in (_options_apart, _scenarios_apart, _folders_apart):
+        counts = Counter(labels)
+        if max(counts.values()) == 1:
+            break
+        groups = {label: [a for a, own in zip(arms, labels, strict=True) if own == label]
+                  for label in counts}  # fmt: skip
+        labels = [
+            " ".join(filter(None, [label, describe(arm, groups[label])]))
+            if counts[label] > 1
+            else label
+            for arm, label in zip(arms, labels, strict=True)
+        ]
+    return labels
+
+
+def _options_apart(arm: Arm, group: Sequence[Arm]) -> str:
+    """`alpha=0.1`: the options in which arms of one name differ."""
+    everything = [{**other.options, "model": other.run.configuration["model"]} for other in group]
+    own = {**arm.options, "model": arm.run.configuration["model"]}
+    names = sorted({name for options in everything for name in options})
+    differing = [
+        name for name in names if len({repr(options.get(name)) for options in everything}) > 1
+    ]
+    return " ".join(
+        f"{name.rpartition('.')[2]}={_short(own[name])}" for name in differing if name in own
+    )
+
+
+def _scenarios_apart(arm: Arm, group: Sequence[Arm]) -> str:
+    return f"on {arm.scenario}" if len({other.scenario for other in group}) > 1 else ""
+
+
+def _folders_apart(arm: Arm, group: Sequence[Arm]) -> str:
+    names = [other.run.path.name for other in group]
+    return f"({arm.run.path.name if len(set(names)) == len(names) else arm.run.path})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return ",".join(_short(item) for item in value)
+    return str(value)
