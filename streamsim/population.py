@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from streamsim import draws
 from streamsim.compilation import Compiler, signature
@@ -25,7 +24,16 @@ from streamsim.program import Aux, Carry, Inputs, Moving, Program, World
 from streamsim.schedule import num_steps, order
 from streamsim.strategy import Arrivals, Scope
 from streamsim.stream import Padded, Replica, pad
-from streamsim.trees import Tree, flatten, map_tree, num_bytes, stack, unflatten, unstack
+from streamsim.trees import (
+    Tree,
+    flatten,
+    map_tree,
+    num_bytes,
+    over_first_axis,
+    stack,
+    unflatten,
+    unstack,
+)
 
 STRETCH = 256  # most steps planned at once
 EVAL_FLOATS = 2**23  # inputs held at once while evaluating
@@ -60,11 +68,9 @@ class Population:
     def _stack(self, trees: Sequence[Tree]) -> Tree:
         return trees[0] if self._alone else stack(list(trees))
 
-    def _lift(
-        self, function: Callable[..., Any], *axes: int | None, out: int | tuple[int, int] = 0
-    ) -> Any:
-        """The function of one replica as a function of all: `axes` as vmap's in_dims."""
-        return function if self._alone else vmap(function, in_dims=axes, out_dims=out)
+    def _lift(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function of one replica as a function of all, replica axis first everywhere."""
+        return function if self._alone else over_first_axis(function)
 
     def _rows(self, values: Tensor) -> Tensor:
         """Per-replica results with the replica axis first, also of one replica."""
@@ -109,7 +115,7 @@ class Population:
         meta = None
         if metas[0] is not None:
             meta = self._stack([m.to(self.device) for m in metas if m is not None])
-        initial = self._lift(self.program.initial, 0, 0, None if meta is None else 0)
+        initial = self._lift(self.program.initial)
         stacked = map_tree(lambda t: t.to(self.device), self._stack(params))
         self.carry = self._settled(initial(self.world, stacked, meta))
 
@@ -136,7 +142,7 @@ class Population:
                 return self.program.boundary(hook, carry, world, self._index(experience), ids, size)
 
             with torch.no_grad():
-                lifted = self._lift(boundary, 0, 0, 0, 0)
+                lifted = self._lift(boundary)
                 self.carry = self._settled(lifted(self.carry, self.world, *data))
 
     def train(self, experience: int, steps: range) -> None:
@@ -154,7 +160,7 @@ class Population:
             return self.program.correct(carry, world, self._index(max(after, 0)), tests, batch)
 
         with torch.no_grad():
-            counts: Tensor = self._lift(correct, 0, 0, 0)(self.carry, self.world, tests)
+            counts: Tensor = self._lift(correct)(self.carry, self.world, tests)
         return self._rows(counts).cpu()
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
@@ -232,11 +238,13 @@ class Population:
             return carry, (inputs, shuffled.weight.sum(-1) > 0)
 
         with torch.no_grad():
-            lifted = self._lift(plan, 0, 0, 0, 0, out=(0, 1))
-            carry, (inputs, active) = lifted(self.carry, self.world, *data)
+            carry, planned = self._lift(plan)(self.carry, self.world, *data)
         # steps must get the same strides whether or not a hook returned a view
         self.carry = self._settled(carry)
-        return map_tree(torch.Tensor.contiguous, inputs), active
+        if not self._alone:
+            planned = map_tree(lambda planned_RS: planned_RS.transpose(0, 1), planned)
+        inputs, active = map_tree(torch.Tensor.contiguous, planned)
+        return inputs, active
 
     def _steps(self, inputs: Inputs, active: Tensor) -> None:
         """The steps of a planned stretch; an idle replica keeps what it had."""
@@ -275,19 +283,26 @@ class Population:
         return signature(self.program.parts, self.program.train, str(self.device), shapes)
 
     @cached_property
-    def _loss_step(self) -> Callable[..., tuple[Tensor, Aux]]:
-        lifted: Callable[..., tuple[Tensor, Aux]] = self._lift(self.program.losses, 0, 0, 0, 0)
+    def _loss_step(self) -> Callable[..., tuple[Tensor, Aux | None]]:
+        """`Program.losses` of every replica; what only hooks want is left out where none does."""
+        program = self.program
+
+        def losses(*trees: Tree) -> tuple[Tensor, Aux | None]:
+            loss, aux = program.losses(*trees)
+            return loss, None if program.only_optimizes else aux
+
+        lifted: Callable[..., tuple[Tensor, Aux | None]] = self._lift(losses)
         return lifted
 
     @cached_property
     def _apply(self) -> Callable[..., Moving]:
-        lifted: Callable[..., Moving] = self._lift(self.program.apply, 0, 0, 0, 0, 0, 0)
+        lifted: Callable[..., Moving] = self._lift(self.program.apply)
         return lifted
 
     @cached_property
     def _whole(self) -> Callable[..., tuple[Moving, Tensor]]:
         """The whole step as one function, for the compiler."""
-        lifted: Callable[..., tuple[Moving, Tensor]] = self._lift(self.program.step, 0, 0, 0, 0)
+        lifted: Callable[..., tuple[Moving, Tensor]] = self._lift(self.program.step)
         return lifted
 
     def _eager_step(
@@ -304,10 +319,12 @@ class Population:
             materialize_grads=True,
         )
         with torch.no_grad():
-            detached = map_tree(Tensor.detach, aux)
             gradients = dict(zip(leaves, grads, strict=True))
             params = {k: _laid_out_like(gradients[k], p) for k, p in moving.params.items()}
             moving = moving._replace(params=params)
+            if self.program.only_optimizes:
+                return self.program.optimize(moving, world, gradients), losses.detach()
+            detached = map_tree(Tensor.detach, aux)
             return self._apply(moving, states, world, inputs, gradients, detached), losses.detach()
 
     @staticmethod

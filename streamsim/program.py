@@ -89,7 +89,7 @@ class Program:
 
     def __post_init__(self) -> None:
         # looked up now: computing a cached property for the first time breaks a compiler's trace
-        _ = self.with_hook, self._reveals_tasks, self.reveals_boundaries
+        _ = self.with_hook, self.only_optimizes, self._reveals_tasks, self.reveals_boundaries
 
     @cached_property
     def with_hook(self) -> dict[str, list[str]]:
@@ -100,6 +100,11 @@ class Program:
             hook: [part.name for part in self.parts if overrides(part, hook)]
             for hook in hooks + more
         }
+
+    @cached_property
+    def only_optimizes(self) -> bool:
+        """Whether nothing but the optimiser follows the gradients."""
+        return not any(self.with_hook[hook] for hook in ("gradients", "rates", "after_step"))
 
     @cached_property
     def _reveals_tasks(self) -> bool:
@@ -129,13 +134,13 @@ class Program:
         return options
 
     # -- samples ------------------------------------------------------------------------------
-    def take(self, world: World, ids: Tensor) -> Batch:
-        """Samples by id; task labels only where the stream reveals them."""
+    def take(self, world: World, ids: Tensor, weight: Tensor | None = None) -> Batch:
+        """Samples by id, of weight 1 unless told; task labels only where they are revealed."""
         view = self.stream.view
         return Batch(
             view.inputs(self.pool, world.tables, ids),
             view.labels(self.pool, world.tables, ids),
-            torch.ones(ids.shape, device=ids.device),
+            torch.ones(ids.shape, device=ids.device) if weight is None else weight,
             self.tasks(world, ids) if self._reveals_tasks else None,
         )
 
@@ -272,8 +277,7 @@ class Program:
             extra = parts[name].rehearse(ctx, states[name], inputs.plans.get(name, {}))
             ids.append(extra.ids)
             weights.append(extra.weight)
-        batch = self.take(world, torch.cat(ids) if len(ids) > 1 else inputs.ids)
-        batch = batch._replace(weight=torch.cat(weights) if len(weights) > 1 else inputs.weight)
+        batch = self.take(world, _joined(ids), _joined(weights))
         logits = ctx.forward(params, batch)
         aux = Aux({k: v for k, v in batch._asdict().items() if v is not None}, logits)
         total = _weighted_mean(self._criterion(ctx, parts, states, logits, batch), batch.weight)
@@ -294,14 +298,17 @@ class Program:
         """Gradients, rates, the optimiser's step, what follows it; parts in the order written."""
         parts = self._traced(world.values)
         params, optimizer, states = moving.params, moving.optimizer, {**states, **moving.states}
-        ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
+
+        def step(name: str) -> StepContext:
+            # only where a hook asks: most steps have none, and small ones would feel it
+            ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
+            return self._step_context(ctx, aux, inputs, name)
+
         for name in self.with_hook["gradients"]:
-            step = self._step_context(ctx, aux, inputs, name)
-            grads = parts[name].gradients(step, states[name], grads)
+            grads = parts[name].gradients(step(name), states[name], grads)
         rates: dict[str, float | Tensor] = {}
         for name in self.with_hook["rates"]:
-            step = self._step_context(ctx, aux, inputs, name)
-            for key, factor in parts[name].rates(step, states[name]).items():
+            for key, factor in parts[name].rates(step(name), states[name]).items():
                 rates[key] = rates.get(key, 1.0) * factor
         after, optimizer = optimizers.update(
             self._train(world.values), params, grads, optimizer, world.values["train.lr"], rates
@@ -309,11 +316,22 @@ class Program:
         changed: dict[str, State] = {}
         result: Params = after
         for name in self.with_hook["after_step"]:
-            step = self._step_context(ctx, aux, inputs, name)
             result, changed[name] = parts[name].after_step(
-                step, states[name], Update(params, result, grads)
+                step(name), states[name], Update(params, result, grads)
             )
         return Moving(result, optimizer, changed)
+
+    def optimize(self, moving: Moving, world: World, grads: Params) -> Moving:
+        """`apply` where nothing but the optimiser follows; also of stacked replicas, unmapped."""
+        params, optimizer = optimizers.update(
+            self._train(world.values),
+            moving.params,
+            grads,
+            moving.optimizer,
+            world.values["train.lr"],
+            {},
+        )
+        return moving._replace(params=params, optimizer=optimizer)
 
     def step(
         self, moving: Moving, states: Mapping[str, State], world: World, inputs: Inputs
@@ -368,7 +386,11 @@ class Program:
 
 def _weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
     # an idle replica's batch weighs nothing; its step is discarded, but must not divide by zero
-    return (losses * weight).sum() / weight.sum().clamp_min(1e-12)
+    return (losses * (weight / weight.sum().clamp_min(1e-12))).sum()
+
+
+def _joined(pieces: Sequence[Tensor]) -> Tensor:
+    return torch.cat(tuple(pieces)) if len(pieces) > 1 else pieces[0]
 
 
 def _seen_after(seen: Tensor, arrivals: Arrivals) -> Tensor:

@@ -45,7 +45,7 @@ class Network:
 
     def __post_init__(self) -> None:
         # looked up now: computing a cached property for the first time breaks a compiler's trace
-        _ = self.names, self._ties
+        _ = self.names, self._slots
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -53,15 +53,36 @@ class Network:
         return frozenset(name for name, _ in self.model.named_parameters())
 
     @cached_property
-    def _ties(self) -> bool:
-        """Whether two names share a tensor: worth asking once, not at every call."""
-        every = self.model.named_parameters(remove_duplicate=False)
-        return len(list(every)) > len(self.names)
+    def _slots(self) -> list[tuple[dict[str, nn.Parameter | None], str, str]] | None:
+        """Where each parameter hangs: (a module's own table, its name there, its full name).
+
+        None if two names share a tensor.
+        """
+        every = dict(self.model.named_parameters(remove_duplicate=False))
+        if len(every) > len(self.names):
+            return None
+        paths = [(name.rpartition("."), name) for name in every]
+        return [
+            (self.model.get_submodule(path)._parameters, own, name)
+            for (path, _, own), name in paths
+        ]
 
     def __call__(self, params: Params, x: Tensor) -> Tensor:
         """Logits `[B, C]`."""
-        own = {k: v for k, v in params.items() if k in self.names}
-        out: Tensor = functional_call(self.model, own, (x,), tie_weights=self._ties)
+        out: Tensor
+        if self._slots is None or torch.compiler.is_compiling():
+            mine = {k: v for k, v in params.items() if k in self.names}
+            out = functional_call(self.model, mine, (x,))
+            return out
+        # what functional_call does, without its walk by name: a fifth of a small network's step
+        hung = [table[own] for table, own, _ in self._slots]
+        try:
+            for table, own, name in self._slots:
+                table[own] = params[name]  # type: ignore[assignment]  # a tensor serves
+            out = self.model(x)
+        finally:
+            for (table, own, _), parameter in zip(self._slots, hung, strict=True):
+                table[own] = parameter
         return out
 
     @property
