@@ -21,8 +21,9 @@ from streamsim.optimizers import TrainOptions
 from streamsim.options import did_you_mean
 from streamsim.strategy import Part
 from streamsim.stream import Scenario, StreamSpec
+from streamsim.transference import TransferenceOptions
 
-SECTIONS = ("scenario", "strategy", "model", "train")
+SECTIONS = ("scenario", "strategy", "model", "train", "transference")
 TRAIN_FLOATS = ("lr", "momentum", "weight_decay")
 MAX_SEED = 2**62
 
@@ -73,6 +74,7 @@ class Setting:
     parts: Sequence[Part]
     model: ModelFactory
     train: TrainOptions
+    transference: TransferenceOptions | None = None  # None: not measured
 
 
 def resolve(
@@ -83,6 +85,7 @@ def resolve(
     seeds: int | Sequence[int],
     sweep: Mapping[str, Sequence[Any]],
     eval_every: int | None,
+    transference: bool = False,
 ) -> tuple[Configuration, Objects]:
     """Validate everything given, fill in every default, and keep objects given from Python."""
     parts = None
@@ -95,6 +98,7 @@ def resolve(
     )
     if eval_every is not None and eval_every < 1:
         raise ValueError(f"eval_every={eval_every}: give a number of steps, at least 1")
+    values = _with_transference(values, sweep, transference)
     sections = _by_section(values)
     for name in [*values, *sweep]:
         section = name.partition(".")[0]
@@ -119,6 +123,23 @@ def resolve(
     if "train.optimizer" in swept and "train.lr" in kept and not given_lr:
         kept["train.lr"] = None  # every optimizer brings its own
     return Configuration(**{**vars(names), "options": kept, "sweep": swept}), objects
+
+
+def _with_transference(
+    values: Mapping[str, Any], sweep: Mapping[str, Any], measured: bool
+) -> Mapping[str, Any]:
+    """Its options stand in a configuration where it is measured, and only there."""
+    swept = [name for name in sweep if name.partition(".")[0] == "transference"]
+    if swept:
+        raise ValueError(
+            f"--sweep {swept[0]}: it is measured one way a run; use --set {swept[0]}=VALUE"
+        )
+    given = [name for name in values if name.partition(".")[0] == "transference"]
+    if measured:
+        return {**_fields("transference", TransferenceOptions()), **values}
+    if given:
+        raise ValueError(f"{given[0]}: transference is not measured; add --transference")
+    return values
 
 
 def build(configuration: Configuration, objects: Objects, setting: Mapping[str, Any]) -> Setting:
@@ -202,7 +223,10 @@ def _build(
     else:
         parts = composition.rebuild_parts(objects.parts, sections["strategy"])
     train = options.build(TrainOptions, sections["train"], "train")
-    return Setting(scenario, parts, model, train)
+    transference = None
+    if sections["transference"]:
+        transference = options.build(TransferenceOptions, sections["transference"], "transference")
+    return Setting(scenario, parts, model, train, transference)
 
 
 def _options_of(setting: Setting) -> dict[str, Any]:
@@ -211,7 +235,8 @@ def _options_of(setting: Setting) -> dict[str, Any]:
     for part in setting.parts:
         found |= _fields(f"strategy.{part.name}", part)
     owner = getattr(setting.model, "__self__", None)
-    return found | (_fields("model", owner) if owner else {}) | _fields("train", setting.train)
+    found |= (_fields("model", owner) if owner else {}) | _fields("train", setting.train)
+    return found | _fields("transference", setting.transference)
 
 
 def _fields(prefix: str, built: Any) -> dict[str, Any]:

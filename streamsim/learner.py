@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from streamsim.transference import PairLosses, TransferenceOptions
+
 
 class Losses(NamedTuple):
     """Training losses of some steps; a replica may idle while others have more samples."""
@@ -49,6 +51,18 @@ class Learner(Protocol):
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
         """Test samples, `[R, len(experiences)]` int64."""
+        ...
+
+    def transference(self, options: TransferenceOptions, after: int) -> PairLosses:
+        """Losses on every experience before and after a step on every one, `[R, E]` and
+        `[R, E, E]`, having trained on experience `after` last (-1: none); changes nothing.
+
+        A learner without gradients raises ValueError.
+        """
+        ...
+
+    def meta_transference(self, options: TransferenceOptions) -> Mapping[int, PairLosses]:
+        """The same between episodes of meta-training, by outer steps made; empty without any."""
         ...
 
     def take_losses(self) -> Losses:

@@ -16,14 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from streamsim import draws
+from streamsim import draws, pairs
 from streamsim.compilation import Compiler, signature
 from streamsim.devices import COPIES, saved_bytes
 from streamsim.learner import Losses
 from streamsim.program import Aux, Carry, Inputs, Moving, Program, World
 from streamsim.schedule import num_steps, order
-from streamsim.strategy import Arrivals, Scope
+from streamsim.strategy import Arrivals, Params, Scope
 from streamsim.stream import Padded, Replica, pad
+from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import (
     Tree,
     flatten,
@@ -55,6 +56,7 @@ class Population:
     _active: list[Tensor] = field(init=False, default_factory=list)
     _train: dict[int, Padded] = field(init=False, default_factory=dict)
     _test: dict[int, Padded] = field(init=False, default_factory=dict)
+    _sides: pairs.Sides | None = field(init=False, default=None)  # samples of transference
 
     # -- the replica axis ---------------------------------------------------------------------
     @property
@@ -106,18 +108,21 @@ class Population:
     # -- learner ------------------------------------------------------------------------------
     def start(self) -> None:
         """Initial weights, own parameters and states of every replica."""
-        keys = self._rows(self.world.key).cpu()
+        params, meta = self._fresh()
+        initial = self._lift(self.program.initial)
+        self.carry = self._settled(initial(self.world, params, meta))
+
+    def _fresh(self) -> tuple[Params, Tensor | None]:
+        """The model's own initial weights, and ids for meta-training."""
         params = [
             {name: p.detach() for name, p in self.initial_module(key).named_parameters()}
-            for key in keys
+            for key in self._rows(self.world.key).cpu()
         ]
         metas = [replica.meta for replica in self.replicas]
         meta = None
         if metas[0] is not None:
             meta = self._stack([m.to(self.device) for m in metas if m is not None])
-        initial = self._lift(self.program.initial)
-        stacked = map_tree(lambda t: t.to(self.device), self._stack(params))
-        self.carry = self._settled(initial(self.world, stacked, meta))
+        return map_tree(lambda t: t.to(self.device), self._stack(params)), meta
 
     def num_steps(self, experience: int) -> int:
         """Training steps at an experience; replicas with fewer samples idle through the last."""
@@ -167,6 +172,35 @@ class Population:
         """Test samples, `[R, len(experiences)]`."""
         sizes = [self._rows(self._test_data(e).size) for e in experiences]
         return torch.stack(sizes, dim=1).cpu()
+
+    def transference(self, options: TransferenceOptions, after: int) -> PairLosses:
+        """Losses on every experience before and after a step on every one."""
+        if self._sides is None:
+            keys = list(self._rows(self.world.key).cpu())
+            drawn = pairs.draw(self.program.stream, self.replicas, keys, options.samples)
+            self._sides = map_tree(lambda t: t.to(self.device), self._stack(drawn))
+
+        def losses(carry: Carry, world: World, sides: pairs.Sides) -> PairLosses:
+            experience = self._index(max(after, 0))
+            return pairs.experience_losses(
+                self.program, carry, world, experience, sides, options.lr, self.size
+            )
+
+        with torch.no_grad():
+            found = self._lift(losses)(self.carry, self.world, self._sides)
+        return PairLosses(*(self._rows(each).cpu() for each in found))
+
+    def meta_transference(self, options: TransferenceOptions) -> Mapping[int, PairLosses]:
+        """What a part that meta-learns tells, by outer steps made."""
+        params, meta = self._fresh()
+
+        def losses(world: World, params: Params, meta: Tensor | None) -> Mapping[int, PairLosses]:
+            return self.program.meta_transference(world, params, meta, options)
+
+        with torch.no_grad():
+            found = self._lift(losses)(self.world, params, meta)
+        rows = {moment: map(self._rows, each) for moment, each in found.items()}
+        return {moment: PairLosses(*(t.cpu() for t in each)) for moment, each in rows.items()}
 
     def take_losses(self) -> Losses:
         """Loss of every step since the last call."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ from streamsim.strategy import (
     with_options,
 )
 from streamsim.stream import Batch, Reveal, Stream, Tables
+from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import Tree
 
 
@@ -211,29 +212,47 @@ class Program:
         log_p = mask(logits, ctx.seen).log_softmax(-1)
         return -log_p.gather(-1, batch.y[:, None])[:, 0]
 
+    def base_loss(
+        self, carry: Carry, world: World, experience: Tensor, seen: Tensor
+    ) -> Callable[[Params, Batch], Tensor]:
+        """The mean of the criterion between steps, where `seen` classes (`[C]` bool) count."""
+        parts = self._traced(world.values)
+        return self.context(world, carry.params, carry.states, seen, experience, parts).loss
+
     # -- before training ----------------------------------------------------------------------
     def initial(self, world: World, params: Params, meta: Tensor | None) -> Carry:
         """The model's initial weights, then parts' own parameters, then their states."""
         parts = self._traced(world.values)
-        setups = {
-            name: Setup(
-                spec=self.stream.spec,
-                network=self.network,
-                take=lambda ids: self.take(world, ids),
-                key=draws.fold(world.key, "parts"),
-                batch_size=self.train.batch_size,
-                meta=meta,
-            )
-            for name in parts
-        }
-        for name, part in parts.items():
-            params = part.initial_weights(setups[name], params)
-        for name, part in parts.items():
-            params = {**params, **part.parameters(setups[name], params)}
-        states = {name: part.init(setups[name], params) for name, part in parts.items()}
+        setup = self._setup(world, meta)
+        for part in parts.values():
+            params = part.initial_weights(setup, params)
+        for part in parts.values():
+            params = {**params, **part.parameters(setup, params)}
+        states = {name: part.init(setup, params) for name, part in parts.items()}
         momentum = "train.momentum" in world.values or self.train.momentum > 0
         seen = torch.zeros(self.stream.spec.num_classes, dtype=torch.bool, device=world.key.device)
         return Carry(params, optimizers.init(self.train, params, momentum), states, seen)
+
+    def meta_transference(
+        self, world: World, params: Params, meta: Tensor | None, options: TransferenceOptions
+    ) -> Mapping[int, PairLosses]:
+        """What the first part that meta-learns tells, by outer steps made; nothing without one."""
+        setup = self._setup(world, meta)
+        for part in self._traced(world.values).values():
+            if overrides(part, "meta_transference"):
+                return part.meta_transference(setup, params, options)
+            params = part.initial_weights(setup, params)
+        return {}
+
+    def _setup(self, world: World, meta: Tensor | None) -> Setup:
+        return Setup(
+            spec=self.stream.spec,
+            network=self.network,
+            take=lambda ids: self.take(world, ids),
+            key=draws.fold(world.key, "parts"),
+            batch_size=self.train.batch_size,
+            meta=meta,
+        )
 
     # -- between steps ------------------------------------------------------------------------
     def boundary(

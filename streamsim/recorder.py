@@ -5,6 +5,7 @@ Shape letters: R replicas of the current chunk, S steps, E experiences.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from streamsim.learner import Learner, Losses
 from streamsim.runs import Columns
+from streamsim.transference import PairLosses, pair_columns
 
 DIVERGED = -1  # in the column `correct`
 Replicas = Sequence[tuple[int, int]]  # (setting, seed) of each replica
@@ -63,6 +65,16 @@ class Recorder:
             where = {"experience": experience, "step": step, "on": on}
             columns = {name: torch.full_like(total, value) for name, value in where.items()}
             self._add("continual", replicas, **columns, correct=correct, total=total)
+
+    def pairs(self, table: str, replicas: Replicas, after: int, losses: PairLosses) -> None:
+        """Transference of every pair, replica by replica; a diverged one has no numbers."""
+        fine_R11 = self.diverged_R2[:, :1, None] < 0
+        before = torch.where(fine_R11[:, 0], losses.before, math.nan)
+        after_RIJ = torch.where(fine_R11, losses.after, math.nan)
+        found = pair_columns(PairLosses(before, after_RIJ), replica=range(len(replicas)))
+        each_row = [replicas[place] for place in found.pop("replica").tolist()]
+        afters = torch.full_like(found["source"], after)
+        self._add(table, each_row, after=afters, **found)
 
     def end_chunk(self, replicas: Replicas) -> None:
         experience, step = self.diverged_R2.unbind(1)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from streamsim.stream import Batch, Reveal, StreamSpec
+from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import Tree
 
 Params = Mapping[str, Tensor]
@@ -250,6 +251,15 @@ class Part:
         """Other initial weights of the model: same keys and shapes."""
         return params
 
+    def meta_transference(
+        self, setup: Setup, params: Params, options: TransferenceOptions
+    ) -> Mapping[int, PairLosses]:
+        """What an outer step on an episode does to others, by outer steps made so far.
+
+        For parts whose `initial_weights` meta-learns; `params` are what that hook is given.
+        """
+        return {}
+
     def parameters(self, setup: Setup, params: Params) -> Params:
         """Trainable tensors of its own, named `{self.name}.anything`, stepped with the model's."""
         return {}
@@ -315,7 +325,7 @@ class Part:
 
 
 HOOKS = (
-    *("needs", "check", "parameters", "initial_weights", "init"),
+    *("needs", "check", "parameters", "initial_weights", "meta_transference", "init"),
     *("begin_experience", "end_experience", "plan"),
     *("forward", "rehearse", "criterion", "loss", "gradients", "rates", "after_step"),
     "predictor",
