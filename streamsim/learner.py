@@ -17,6 +17,15 @@ class Losses(NamedTuple):
     active: Tensor  # [R, S] bool
 
 
+class Judged(NamedTuple):
+    """How incoming samples were predicted before they were learned from, in order of arrival."""
+
+    label: Tensor  # [R, N] int64
+    predicted: Tensor  # [R, N] int64
+    log_loss: Tensor  # [R, N] float32
+    counts: Tensor  # [R, N] bool: a sample's first visit; padding and later epochs do not count
+
+
 class Learner(Protocol):
     """Learns one stream in R replicas. A library that trains one model at a time has R = 1.
 
@@ -67,6 +76,11 @@ class Learner(Protocol):
 
     def take_losses(self) -> Losses:
         """Training loss of every step since the last call."""
+        ...
+
+    def take_judged(self) -> Judged:
+        """Predictions of every incoming sample since the last call, if the learner was told to
+        judge."""
         ...
 
     def finite(self) -> Tensor:

@@ -8,10 +8,11 @@ Shape letters: R replicas, S steps of a stretch, B batch, N padded samples, C cl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +20,10 @@ from torch import Tensor, nn
 from streamsim import draws, pairs
 from streamsim.compilation import Compiler, signature
 from streamsim.devices import COPIES, saved_bytes
-from streamsim.learner import Losses
-from streamsim.program import Aux, Carry, Inputs, Moving, Program, World
+from streamsim.learner import Judged, Losses
+from streamsim.program import Carry, Inputs, Moving, Passed, Program, World
 from streamsim.schedule import num_steps, order
-from streamsim.strategy import Arrivals, Params, Scope
+from streamsim.strategy import Params, Scope, mask
 from streamsim.stream import Padded, Replica, pad
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import (
@@ -40,6 +41,14 @@ STRETCH = 256  # most steps planned at once
 EVAL_FLOATS = 2**23  # inputs held at once while evaluating
 
 
+class Planned(NamedTuple):
+    """A stretch before it is made; of several replicas, their axis comes second."""
+
+    inputs: Inputs
+    active: Tensor  # [S] bool: the replica is not idle
+    fresh: Tensor  # [S, B] bool: a sample's first visit
+
+
 @dataclass
 class Population:
     """Replicas trained as one program on one device; a `streamsim.learner.Learner`."""
@@ -54,6 +63,7 @@ class Population:
     carry: Carry = field(init=False)
     _losses: list[Tensor] = field(init=False, default_factory=list)  # [S] or [S, R] a stretch
     _active: list[Tensor] = field(init=False, default_factory=list)
+    _judged: list[Judged] = field(init=False, default_factory=list)
     _train: dict[int, Padded] = field(init=False, default_factory=dict)
     _test: dict[int, Padded] = field(init=False, default_factory=dict)
     _sides: pairs.Sides | None = field(init=False, default=None)  # samples of transference
@@ -152,8 +162,10 @@ class Population:
 
     def train(self, experience: int, steps: range) -> None:
         """Make a stretch of steps of an experience."""
-        inputs, active = self._plan(experience, steps)
-        self._steps(inputs, active)
+        known, planned = self.carry.seen, self._plan(experience, steps)
+        scores = self._steps(planned.inputs, planned.active)
+        if self.program.judges:
+            self._judged.append(judge(known, planned, torch.stack(scores), self._alone))
 
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
@@ -212,6 +224,12 @@ class Population:
             return Losses(value[None].cpu(), active[None].cpu())
         return Losses(value.T.cpu(), active.T.cpu())
 
+    def take_judged(self) -> Judged:
+        """Predictions of every incoming sample since the last call."""
+        judged = Judged(*(torch.cat(each, dim=1) for each in zip(*self._judged, strict=True)))
+        self._judged = []
+        return judged
+
     def parameters(self) -> dict[str, Tensor]:
         """The trained weights, `[R, ...]` each."""
         return {name: self._rows(p).cpu() for name, p in self.carry.params.items()}
@@ -224,8 +242,7 @@ class Population:
     def bytes_needed(self) -> int:
         """Memory that training takes, by weighing the state and the tensors of one step."""
         self.start()
-        inputs, _ = self._plan(0, range(1))
-        example = unstack(inputs, 1)[0]
+        example = unstack(self._plan(0, range(1)).inputs, 1)[0]
         leaves = {k: p.detach().requires_grad_() for k, p in self.carry.params.items()}
         saved = saved_bytes(self._loss_step, leaves, self.carry.states, self.world, example)
         return COPIES * num_bytes(self.carry) + 2 * saved
@@ -250,8 +267,8 @@ class Population:
     def _index(self, experience: int) -> Tensor:
         return torch.tensor(experience, device=self.device)
 
-    def _plan(self, experience: int, steps: range) -> tuple[Inputs, Tensor]:
-        """Inputs of every step, step first and contiguous, and `[S, R]`: who is not idle."""
+    def _plan(self, experience: int, steps: range) -> Planned:
+        """A stretch, step first and contiguous."""
         program, data = self.program, self._train_data(experience)
         padded, smallest = data.ids.shape[-1], int(data.size.min())
 
@@ -260,16 +277,9 @@ class Population:
             shuffled = order(
                 program.train, key, size, steps, padded, smallest, program.stream.spec.ordered
             )
-            chosen = ids[shuffled.place]
-            arrivals = Arrivals(
-                chosen,
-                program.labels(world, chosen),
-                shuffled.weight,
-                shuffled.fresh,
-                shuffled.clock,
-            )
+            arrivals = program.arrivals(world, ids[shuffled.place], shuffled)
             carry, inputs = program.plan(carry, world, self._index(experience), arrivals)
-            return carry, (inputs, shuffled.weight.sum(-1) > 0)
+            return carry, Planned(inputs, shuffled.weight.sum(-1) > 0, shuffled.fresh)
 
         with torch.no_grad():
             carry, planned = self._lift(plan)(self.carry, self.world, *data)
@@ -277,14 +287,14 @@ class Population:
         self.carry = self._settled(carry)
         if not self._alone:
             planned = map_tree(lambda planned_RS: planned_RS.transpose(0, 1), planned)
-        inputs, active = map_tree(torch.Tensor.contiguous, planned)
-        return inputs, active
+        contiguous: Planned = map_tree(torch.Tensor.contiguous, planned)
+        return contiguous
 
-    def _steps(self, inputs: Inputs, active: Tensor) -> None:
-        """The steps of a planned stretch; an idle replica keeps what it had."""
+    def _steps(self, inputs: Inputs, active: Tensor) -> list[Any]:
+        """The steps of a planned stretch, and their scores; an idle replica keeps what it had."""
         idle = set() if self._alone else set((~active.all(-1)).nonzero().flatten().tolist())
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
-        moving, losses = self._moving(), []
+        moving, losses, every_score = self._moving(), [], []
         example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
@@ -294,11 +304,12 @@ class Population:
             example,
         )
         for s, each in enumerate(slices):
-            moved, loss = step(moving, self.carry.states, self.world, each)
+            moved, loss, scores = step(moving, self.carry.states, self.world, each)
             if s in idle:
                 moved = _where(active[s], moved, moving)
             moving = moved
             losses.append(loss)
+            every_score.append(scores)
         self._losses.append(torch.stack(losses))
         self._active.append(active)
         self.carry = self.carry._replace(
@@ -306,6 +317,7 @@ class Population:
             optimizer=moving.optimizer,
             states={**self.carry.states, **moving.states},
         )
+        return every_score
 
     def _moving(self) -> Moving:
         follows = self.program.with_hook["after_step"]
@@ -317,15 +329,8 @@ class Population:
         return signature(self.program.parts, self.program.train, str(self.device), shapes)
 
     @cached_property
-    def _loss_step(self) -> Callable[..., tuple[Tensor, Aux | None]]:
-        """`Program.losses` of every replica; what only hooks want is left out where none does."""
-        program = self.program
-
-        def losses(*trees: Tree) -> tuple[Tensor, Aux | None]:
-            loss, aux = program.losses(*trees)
-            return loss, None if program.only_optimizes else aux
-
-        lifted: Callable[..., tuple[Tensor, Aux | None]] = self._lift(losses)
+    def _loss_step(self) -> Callable[..., tuple[Tensor, Passed]]:
+        lifted: Callable[..., tuple[Tensor, Passed]] = self._lift(self.program.losses)
         return lifted
 
     @cached_property
@@ -334,18 +339,18 @@ class Population:
         return lifted
 
     @cached_property
-    def _whole(self) -> Callable[..., tuple[Moving, Tensor]]:
+    def _whole(self) -> Callable[..., tuple[Moving, Tensor, Tensor | None]]:
         """The whole step as one function, for the compiler."""
-        lifted: Callable[..., tuple[Moving, Tensor]] = self._lift(self.program.step)
+        lifted: Callable[..., tuple[Moving, Tensor, Tensor | None]] = self._lift(self.program.step)
         return lifted
 
     def _eager_step(
         self, moving: Moving, states: Tree, world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor]:
+    ) -> tuple[Moving, Tensor, Tensor | None]:
         """Replicas share nothing, so the gradient of their sum is every replica's own gradient: one
         ordinary backward pass, faster than a vmapped one."""
         leaves = {k: p.detach().requires_grad_() for k, p in moving.params.items()}
-        losses, aux = self._loss_step(leaves, {**states, **moving.states}, world, inputs)
+        losses, passed = self._loss_step(leaves, {**states, **moving.states}, world, inputs)
         grads = torch.autograd.grad(
             losses if self._alone else losses.sum(),
             list(leaves.values()),
@@ -357,9 +362,11 @@ class Population:
             params = {k: _laid_out_like(gradients[k], p) for k, p in moving.params.items()}
             moving = moving._replace(params=params)
             if self.program.only_optimizes:
-                return self.program.optimize(moving, world, gradients), losses.detach()
-            detached = map_tree(Tensor.detach, aux)
-            return self._apply(moving, states, world, inputs, gradients, detached), losses.detach()
+                after = self.program.optimize(moving, world, gradients)
+            else:
+                aux = map_tree(Tensor.detach, passed.aux)
+                after = self._apply(moving, states, world, inputs, gradients, aux)
+            return after, losses.detach(), passed.scores
 
     @staticmethod
     def _settled(carry: Carry) -> Carry:
@@ -387,3 +394,24 @@ def _where(active: Tensor, new: Moving, old: Moving) -> Moving:
 
     chosen: Moving = map_tree(choose, new, old)
     return chosen
+
+
+def judge(known: Tensor, planned: Planned, scores: Tensor, alone: bool) -> Judged:
+    """Predictions of a stretch, test then train: among the classes known before each step.
+
+    `known` is `[C]` or `[R, C]` bool at the beginning, `scores` `[S, B, C]` or `[S, R, B, C]`. The
+    log loss is cut at 15 decimals of probability, as is usual: 34.5 for what was impossible.
+    """
+    seen = planned.inputs.seen
+    known = torch.cat([known[None], seen[:-1]])
+    allowed = (known | ~known.any(-1, keepdim=True)).unsqueeze(-2)
+    log_p = mask(scores, allowed).log_softmax(-1)
+    label = planned.inputs.y
+    log_loss = -log_p.gather(-1, label.unsqueeze(-1))[..., 0]
+    judged = Judged(label, log_p.argmax(-1), log_loss.clamp_max(-math.log(1e-15)), planned.fresh)
+
+    def in_order(value: Tensor) -> Tensor:
+        value = value.flatten()[None] if alone else value.transpose(0, 1).flatten(1)
+        return value.cpu()
+
+    return Judged(*map(in_order, judged))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from streamsim import draws, optimizers
 from streamsim.optimizers import OptimizerState, TrainOptions
+from streamsim.schedule import Order
 from streamsim.strategy import (
     Arrivals,
     Context,
@@ -23,6 +24,7 @@ from streamsim.strategy import (
     Params,
     Part,
     Predictor,
+    Rehearsal,
     Setup,
     State,
     StepContext,
@@ -31,7 +33,7 @@ from streamsim.strategy import (
     overrides,
     with_options,
 )
-from streamsim.stream import Batch, Reveal, Stream, Tables
+from streamsim.stream import Batch, GeneratingView, Reveal, Stream, Tables
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import Tree
 
@@ -57,7 +59,9 @@ class Inputs(NamedTuple):
     """One replica's inputs to one step."""
 
     ids: Tensor  # [B]
+    y: Tensor  # [B]
     weight: Tensor  # [B]
+    x: Tensor | None  # [B, *input_shape], made a stretch ahead where the stream generates samples
     seen: Tensor  # [C] bool
     experience: Tensor  # int64 scalar
     plans: Mapping[str, Tree]  # by part
@@ -78,6 +82,13 @@ class Aux(NamedTuple):
     logits: Tensor
 
 
+class Passed(NamedTuple):
+    """What a forward pass leaves behind."""
+
+    aux: Aux | None = None  # for the hooks after it, if there are any
+    scores: Tensor | None = None  # [B, C] of the incoming samples, before the update, where it is judged
+
+
 @dataclass(frozen=True)
 class Program:
     """Parts, stream, network and optimiser composed; see each method for the order of hooks."""
@@ -87,6 +98,7 @@ class Program:
     pool: Tables  # on the device
     network: Network
     train: TrainOptions
+    judges: bool = False  # whether steps also tell how incoming samples were predicted
 
     def __post_init__(self) -> None:
         # looked up now: computing a cached property for the first time breaks a compiler's trace
@@ -269,6 +281,16 @@ class Program:
             params, states[name] = getattr(parts[name], hook)(ctx, states[name], data)
         return carry._replace(params=params, states=states)
 
+    def arrivals(self, world: World, ids: Tensor, order: Order) -> Arrivals:
+        """Samples `[S, B]` in the order of a schedule, with what is known of them ahead."""
+        view, inputs = self.stream.view, None
+        if isinstance(view, GeneratingView):
+            x, y = view.samples(self.pool, world.tables, ids.flatten())
+            inputs, labels = x.view(*ids.shape, *x.shape[1:]), y.view(ids.shape)
+        else:
+            labels = self.labels(world, ids)
+        return Arrivals(ids, labels, order.weight, order.fresh, order.clock, inputs)
+
     def plan(
         self, carry: Carry, world: World, experience: Tensor, arrivals: Arrivals
     ) -> tuple[Carry, Inputs]:
@@ -280,30 +302,65 @@ class Program:
         for name in self.with_hook["plan"]:
             ctx = self.context(world, carry.params, states, carry.seen, experience, parts, key)
             states[name], plans[name] = parts[name].plan(ctx, states[name], arrivals)
-        experience_S = experience.expand(arrivals.clock.shape[0])
-        inputs = Inputs(arrivals.ids, arrivals.weight, seen_SC, experience_S, plans)
+        inputs = Inputs(
+            arrivals.ids,
+            arrivals.labels,
+            arrivals.weight,
+            arrivals.inputs,
+            seen_SC,
+            experience.expand(arrivals.clock.shape[0]),
+            plans,
+        )
         return carry._replace(states=states, seen=seen_SC[-1]), inputs
 
     # -- within a step ------------------------------------------------------------------------
     def losses(
         self, params: Params, states: Mapping[str, State], world: World, inputs: Inputs
-    ) -> tuple[Tensor, Aux]:
+    ) -> tuple[Tensor, Passed]:
         """Rehearsals join the batch, one forward pass, the criterion's mean plus every term."""
         parts = self._traced(world.values)
         ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
-        ids, weights = [inputs.ids], [inputs.weight]
-        for name in self.with_hook["rehearse"]:
-            extra = parts[name].rehearse(ctx, states[name], inputs.plans.get(name, {}))
-            ids.append(extra.ids)
-            weights.append(extra.weight)
-        batch = self.take(world, _joined(ids), _joined(weights))
+        extras = [
+            parts[name].rehearse(ctx, states[name], inputs.plans.get(name, {}))
+            for name in self.with_hook["rehearse"]
+        ]
+        batch = self._batch(world, inputs, extras)
         logits = ctx.forward(params, batch)
         aux = Aux({k: v for k, v in batch._asdict().items() if v is not None}, logits)
         total = _weighted_mean(self._criterion(ctx, parts, states, logits, batch), batch.weight)
         for name in self.with_hook["loss"]:
             step = self._step_context(ctx, aux, inputs, name)
             total = total + parts[name].loss(step, states[name])
-        return total, aux
+        scores = self._scores(ctx, parts, states, aux, inputs) if self.judges else None
+        return total, Passed(None if self.only_optimizes else aux, scores)
+
+    def _scores(
+        self,
+        ctx: Context,
+        parts: Mapping[str, Part],
+        states: Mapping[str, State],
+        aux: Aux,
+        inputs: Inputs,
+    ) -> Tensor:
+        """What the strategy would have answered to the incoming samples, `[B, C]`."""
+        scores = aux.logits[: inputs.ids.shape[0]]
+        for name in self.with_hook["predictor"]:
+            incoming = self._step_context(ctx, aux, inputs, name).incoming
+            scores = parts[name].predictor(ctx, states[name])(incoming)
+        return scores.detach()
+
+    def _batch(self, world: World, inputs: Inputs, extras: Sequence[Rehearsal]) -> Batch:
+        """Incoming samples, then rehearsed ones."""
+        ids = [inputs.ids, *(extra.ids for extra in extras)]
+        weight = _joined([inputs.weight, *(extra.weight for extra in extras)])
+        if inputs.x is None:
+            return self.take(world, _joined(ids), weight)
+        task = self.tasks(world, _joined(ids)) if self._reveals_tasks else None
+        if not extras:
+            return Batch(inputs.x, inputs.y, weight, task)
+        old = self.take(world, _joined(ids[1:]))
+        x, y = torch.cat([inputs.x, old.x]), torch.cat([inputs.y, old.y])
+        return Batch(x, y, weight, task)
 
     def apply(
         self,
@@ -312,13 +369,14 @@ class Program:
         world: World,
         inputs: Inputs,
         grads: Params,
-        aux: Aux,
+        aux: Aux | None,
     ) -> Moving:
         """Gradients, rates, the optimiser's step, what follows it; parts in the order written."""
         parts = self._traced(world.values)
         params, optimizer, states = moving.params, moving.optimizer, {**states, **moving.states}
 
         def step(name: str) -> StepContext:
+            assert aux is not None
             # only where a hook asks: most steps have none, and small ones would feel it
             ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
             return self._step_context(ctx, aux, inputs, name)
@@ -354,11 +412,18 @@ class Program:
 
     def step(
         self, moving: Moving, states: Mapping[str, State], world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor]:
-        """One whole update as a single function: what is compiled."""
-        grad = torch.func.grad_and_value(self.losses, has_aux=True)
-        grads, (loss, aux) = grad(moving.params, {**states, **moving.states}, world, inputs)
-        return self.apply(moving, states, world, inputs, grads, aux), loss
+    ) -> tuple[Moving, Tensor, Tensor | None]:
+        """One whole update as a single function, what is compiled: also the loss and the scores."""
+
+        def losses(params: Params) -> tuple[Tensor, Any]:
+            loss, passed = self.losses(params, {**states, **moving.states}, world, inputs)
+            # grad takes tensors only
+            return loss, {k: v for k, v in passed._asdict().items() if v is not None}
+
+        grads, (loss, found) = torch.func.grad_and_value(losses, has_aux=True)(moving.params)
+        passed = Passed(**found)
+        after = self.apply(moving, states, world, inputs, grads, passed.aux)
+        return after, loss, passed.scores
 
     def _step_context(self, ctx: Context, aux: Aux, inputs: Inputs, name: str) -> StepContext:
         return StepContext(

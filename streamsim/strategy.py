@@ -200,6 +200,7 @@ class Arrivals(NamedTuple):
     weight: Tensor  # [S, B] float32, 0 for padding
     fresh: Tensor  # [S, B] bool: seen for the first time (later epochs repeat samples)
     clock: Tensor  # [S] int64: how many steps this replica has made in this experience
+    inputs: Tensor | None = None  # [S, B, *input_shape], where the stream generates its samples
 
 
 class Rehearsal(NamedTuple):
