@@ -17,6 +17,7 @@ from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
 from streamsim.learner import Learner
 from streamsim.population import Population
+from streamsim.prequential import PrequentialOptions
 from streamsim.program import Program, World
 from streamsim.strategy import Network, Part, Scope
 from streamsim.stream import StreamSpec
@@ -43,6 +44,7 @@ class Chunk:
     learner: Callable[[], Learner]  # drawn and allocated only when its turn comes
     notes: Sequence[str] = ()
     transference: TransferenceOptions | None = None  # None: not measured
+    prequential: PrequentialOptions | None = None
 
 
 def make_chunks(
@@ -89,7 +91,8 @@ def _chunks_of(
     network = Network(_module(setting.model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
-    program = Program(setting.parts, stream, pool, network, setting.train)
+    judges = setting.prequential is not None
+    program = Program(setting.parts, stream, pool, network, setting.train, judges)
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
     largest = _largest(vectorize, program, setting.model, members[0], group, device)
     notes = composition.hints(setting.parts, stream.spec)
@@ -102,7 +105,15 @@ def _chunks_of(
             return _population(program, setting.model, chosen, group, device, compiler)
 
         replicas = [(index, seed) for index, _, seed in chosen]
-        yield Chunk(replicas, stream.spec, device, learner, notes, setting.transference)
+        yield Chunk(
+            replicas,
+            stream.spec,
+            device,
+            learner,
+            notes,
+            setting.transference,
+            setting.prequential,
+        )
 
 
 def _population(

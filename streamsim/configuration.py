@@ -19,11 +19,16 @@ from streamsim import composition, options, registry
 from streamsim.fingerprint import fingerprint
 from streamsim.optimizers import TrainOptions
 from streamsim.options import did_you_mean
+from streamsim.prequential import PrequentialOptions
 from streamsim.strategy import Part
 from streamsim.stream import Scenario, StreamSpec
 from streamsim.transference import TransferenceOptions
 
-SECTIONS = ("scenario", "strategy", "model", "train", "transference")
+MEASURES: Mapping[str, Any] = {
+    "transference": TransferenceOptions,
+    "prequential": PrequentialOptions,
+}
+SECTIONS = ("scenario", "strategy", "model", "train", *MEASURES)
 TRAIN_FLOATS = ("lr", "momentum", "weight_decay")
 MAX_SEED = 2**62
 
@@ -75,6 +80,7 @@ class Setting:
     model: ModelFactory
     train: TrainOptions
     transference: TransferenceOptions | None = None  # None: not measured
+    prequential: PrequentialOptions | None = None
 
 
 def resolve(
@@ -86,6 +92,7 @@ def resolve(
     sweep: Mapping[str, Sequence[Any]],
     eval_every: int | None,
     transference: bool = False,
+    prequential: bool | None = None,
 ) -> tuple[Configuration, Objects]:
     """Validate everything given, fill in every default, and keep objects given from Python."""
     parts = None
@@ -98,7 +105,11 @@ def resolve(
     )
     if eval_every is not None and eval_every < 1:
         raise ValueError(f"eval_every={eval_every}: give a number of steps, at least 1")
-    values = _with_transference(values, sweep, transference)
+    chosen = objects.scenario or registry.load("scenario", str(scenario))
+    if prequential is None:  # scenarios of drifting streams ask for it
+        prequential = getattr(chosen, "prequential", False)
+    wanted = {"transference": transference, "prequential": prequential}
+    values = _with_measures(values, sweep, wanted)
     sections = _by_section(values)
     for name in [*values, *sweep]:
         section = name.partition(".")[0]
@@ -125,21 +136,21 @@ def resolve(
     return Configuration(**{**vars(names), "options": kept, "sweep": swept}), objects
 
 
-def _with_transference(
-    values: Mapping[str, Any], sweep: Mapping[str, Any], measured: bool
+def _with_measures(
+    values: Mapping[str, Any], sweep: Mapping[str, Any], wanted: Mapping[str, bool]
 ) -> Mapping[str, Any]:
-    """Its options stand in a configuration where it is measured, and only there."""
-    swept = [name for name in sweep if name.partition(".")[0] == "transference"]
-    if swept:
-        raise ValueError(
-            f"--sweep {swept[0]}: it is measured one way a run; use --set {swept[0]}=VALUE"
-        )
-    given = [name for name in values if name.partition(".")[0] == "transference"]
-    if measured:
-        return {**_fields("transference", TransferenceOptions()), **values}
-    if given:
-        raise ValueError(f"{given[0]}: transference is not measured; add --transference")
-    return values
+    """Options of what is measured besides: they stand in a configuration only where it is."""
+    for name in [*sweep, *values]:
+        section = name.partition(".")[0]
+        if section in MEASURES and name in sweep:
+            raise ValueError(f"--sweep {name}: a run measures one way; use --set {name}=VALUE")
+        if section in MEASURES and not wanted[section]:
+            raise ValueError(f"{name}: {section} is not measured; add --{section}")
+    defaults: dict[str, Any] = {}
+    for section, kind in MEASURES.items():
+        if wanted[section]:
+            defaults |= _fields(section, kind())
+    return {**defaults, **values}
 
 
 def build(configuration: Configuration, objects: Objects, setting: Mapping[str, Any]) -> Setting:
@@ -223,10 +234,12 @@ def _build(
     else:
         parts = composition.rebuild_parts(objects.parts, sections["strategy"])
     train = options.build(TrainOptions, sections["train"], "train")
-    transference = None
-    if sections["transference"]:
-        transference = options.build(TransferenceOptions, sections["transference"], "transference")
-    return Setting(scenario, parts, model, train, transference)
+    measures = {
+        name: options.build(kind, sections[name], name)
+        for name, kind in MEASURES.items()
+        if sections[name]
+    }
+    return Setting(scenario, parts, model, train, **measures)
 
 
 def _options_of(setting: Setting) -> dict[str, Any]:
@@ -236,7 +249,9 @@ def _options_of(setting: Setting) -> dict[str, Any]:
         found |= _fields(f"strategy.{part.name}", part)
     owner = getattr(setting.model, "__self__", None)
     found |= (_fields("model", owner) if owner else {}) | _fields("train", setting.train)
-    return found | _fields("transference", setting.transference)
+    for name in MEASURES:
+        found |= _fields(name, getattr(setting, name))
+    return found
 
 
 def _fields(prefix: str, built: Any) -> dict[str, Any]:

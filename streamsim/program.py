@@ -86,7 +86,9 @@ class Passed(NamedTuple):
     """What a forward pass leaves behind."""
 
     aux: Aux | None = None  # for the hooks after it, if there are any
-    scores: Tensor | None = None  # [B, C] of the incoming samples, before the update, where it is judged
+    scores: Tensor | None = (
+        None  # [B, C] of the incoming samples, before the update, where it is judged
+    )
 
 
 @dataclass(frozen=True)

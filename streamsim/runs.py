@@ -31,6 +31,14 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "continual": ("setting", "seed", "experience", "step", "on", "correct", "total", "accuracy"),
     "training": ("setting", "seed", "experience", "steps", "loss"),
     "replicas": ("setting", "seed", "diverged_experience", "diverged_step"),
+    # sums over blocks of samples that were predicted and then learned from
+    "prequential": (
+        *("setting", "seed", "position", "total", "correct", "accuracy", "persistent"),
+        *("log_loss", "faded_accuracy", "faded_log_loss"),
+    ),
+    "prequential_classes": (
+        *("setting", "seed", "position", "class", "labelled", "predicted", "correct"),
+    ),
     # what a step on the source does to the target: between experiences, after training on
     # one, and between episodes, after outer steps of meta-training
     "transference": PAIRS,
@@ -38,6 +46,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 }
 NOT_ASKED = {  # tables that a finished run may do without
     "continual": "this run has no continual evaluation; run with --eval-every N",
+    "prequential": "this run was not judged while learning; run with --prequential",
+    "prequential_classes": "this run was not judged while learning; run with --prequential",
     "transference": "this run has no transference; run with --transference",
     "meta_transference": "this run has no transference between episodes; run a strategy that "
     "meta-learns, such as maml-init, with --transference",
@@ -223,7 +233,7 @@ def frame(name: str, columns: Columns) -> pd.DataFrame:
     table = pd.DataFrame({key: column.numpy() for key, column in columns.items()})
     if table.empty:
         return pd.DataFrame(columns=list(TABLES[name]))
-    if "correct" in table:
+    if "accuracy" in TABLES[name]:
         known = table["correct"] >= 0  # -1 marks a diverged replica
         table["accuracy"] = (table["correct"] / table["total"]).where(known)
         table["correct"] = table["correct"].where(known).astype("Int64")

@@ -50,6 +50,7 @@ def run(
     sweep: Mapping[str, Sequence[Any]] | None = None,
     eval_every: int | None = None,
     transference: bool = False,
+    prequential: bool | None = None,
     out: str | Path | None = None,
     data: str | Path | None = None,
     device: str = "auto",
@@ -62,11 +63,20 @@ def run(
     `options` and `sweep` are keyed like `--set`: `{"strategy.memory_size": 500, "train.lr": 0.1}`.
     `seeds` is a number of seeds or a list. `out` defaults to a folder under `runs/` named after the
     configuration, so the same call finds its own results. `transference` records what a step on
-    one experience does to the others, as the options `transference.…` say. Raises ValueError for
-    bad input.
+    one experience does to the others, as the options `transference.…` say; `prequential` (None: as
+    the scenario wants) judges every sample before it is learned from, see `prequential.…`. Raises
+    ValueError for bad input.
     """
     configuration, objects = configurations.resolve(
-        scenario, strategy, model, options or {}, seeds, sweep or {}, eval_every, transference
+        scenario,
+        strategy,
+        model,
+        options or {},
+        seeds,
+        sweep or {},
+        eval_every,
+        transference,
+        prequential,
     )
     path = Path(out) if out is not None else default_path(configuration)
     found = _existing(path, configuration)
@@ -273,6 +283,11 @@ class _Drive:
             for stretch in stretches(step, totals[experience], self.configuration.eval_every):
                 learner.train(experience, stretch)
                 self.recorder.training(experience, stretch, learner.take_losses())
+                if chunk.prequential is not None:
+                    num_classes = chunk.spec.num_classes
+                    self.recorder.prequential(
+                        chunk.replicas, chunk.prequential, num_classes, learner.take_judged()
+                    )
                 if self._evaluates(stretch.stop, totals[experience]):
                     self.recorder.continual(chunk.replicas, learner, experience, stretch.stop)
                 self._report(number, totals, experience, stretch.stop, learner.size)
@@ -286,6 +301,8 @@ class _Drive:
             self._transference(chunk, learner, experience)
             if experience + 1 < num_experiences:
                 self._save(number, learner, experience + 1, 0)
+        if chunk.prequential is not None:
+            self.recorder.end_prequential(chunk.replicas, chunk.prequential, chunk.spec.num_classes)
         self.recorder.end_chunk(chunk.replicas)
 
     def _transference(self, chunk: Chunk, learner: Learner, after: int) -> None:

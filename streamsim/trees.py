@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,17 +15,17 @@ from torch.func import vmap
 Tree = Any  # Tensor | None | Mapping[str, Tree] | tuple[Tree, ...]; mypy gains nothing from that
 
 
-def _children(tree: Tree) -> Iterator[tuple[str, Tree]]:
+def _children(tree: Tree) -> list[tuple[str, Tree]]:
+    # no generator: compilers trace this, and some stumble over those
     if isinstance(tree, Mapping):
-        yield from tree.items()
-    elif hasattr(tree, "_fields"):
-        yield from zip(tree._fields, tree, strict=True)
-    elif isinstance(tree, (tuple, list)):
-        yield from ((str(i), child) for i, child in enumerate(tree))
-    else:
-        raise TypeError(
-            f"{type(tree).__name__} in a state tree; use tensors in dicts and (named) tuples"
-        )
+        return list(tree.items())
+    if hasattr(tree, "_fields"):
+        return list(zip(tree._fields, tree, strict=True))
+    if isinstance(tree, (tuple, list)):
+        return [(str(i), child) for i, child in enumerate(tree)]
+    raise TypeError(
+        f"{type(tree).__name__} in a state tree; use tensors in dicts and (named) tuples"
+    )
 
 
 def flatten(tree: Tree, prefix: str = "") -> dict[str, Tensor]:

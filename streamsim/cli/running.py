@@ -57,6 +57,15 @@ def run(
             "see --set transference.samples, .lr, .after.",
         ),
     ] = False,
+    prequential: Annotated[
+        bool | None,
+        typer.Option(
+            "--prequential/--no-prequential",
+            help="Judge every sample before it is learned from; see --set prequential.block, "
+            ".fading. By default where the stream drifts.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; by default one under runs/.")
     ] = None,
@@ -91,6 +100,7 @@ def run(
             sweep={name: [text for text in texts if text] for name, texts in values.items()},
             eval_every=eval_every,
             transference=transference,
+            prequential=prequential,
             out=out,
             data=data_root,
             device=device,
