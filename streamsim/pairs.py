@@ -6,7 +6,7 @@ Shape letters: R replicas, E experiences, N samples of each, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,16 +17,16 @@ from streamsim import draws
 from streamsim.devices import saved_bytes
 from streamsim.program import Carry, Program, World
 from streamsim.strategy import Params, Scope
-from streamsim.stream import Replica, Stream, pad
+from streamsim.stream import Batch, Replica, Stream, pad
 from streamsim.transference import (
     PairLosses,
     TransferenceOptions,
     descend,
     pair_losses,
 )
-from streamsim.trees import Tree
+from streamsim.trees import Tree, num_bytes
 
-BYTES = 2**26  # activations of targets held at once, of all replicas
+CPU_BYTES, GPU_BYTES = 2**24, 2**30  # activations held at once: what caches like, what fills a GPU
 
 
 class Samples(NamedTuple):
@@ -109,24 +109,39 @@ def experience_losses(
     """
     rate = world.values["train.lr"] if lr is None else lr
 
-    def loss(params: Params, some: Samples) -> Tensor:
-        batch = program.take(world, some.ids)._replace(weight=some.weight)
-        return program.base_loss(carry, world, experience, carry.seen | some.classes)(params, batch)
+    def loss(params: Params, fields: Mapping[str, Tensor], classes: Tensor) -> Tensor:
+        own = program.base_loss(carry, world, experience, carry.seen | classes)
+        return own(params, Batch(**fields))
 
     def update(params: Params, source: Tree) -> Params:
-        return descend(params, grad(loss)(params, source), rate)
+        return descend(params, grad(loss)(params, *source), rate)
 
-    num_targets = len(sides.test.ids)
-    bytes_a_target = _bytes_a_sample(program) * sides.test.ids.shape[1] * num_replicas
-    together = max(1, BYTES // bytes_a_target)  # targets under one set of weights, then sources
+    sources, targets = _taken(program, world, sides.train), _taken(program, world, sides.test)
 
     def measure(params: Params) -> Tensor:
-        targets = min(num_targets, together)
-        losses: Tensor = vmap(loss, in_dims=(None, 0), chunk_size=targets)(params, sides.test)
+        losses: Tensor = vmap(loss, in_dims=(None, 0, 0))(params, *targets)
         return losses
 
-    sources = max(1, together // num_targets)
-    return pair_losses(update, measure, carry.params, sides.train, sources)
+    held = CPU_BYTES if world.key.device.type == "cpu" else GPU_BYTES
+    activations = _bytes_a_sample(program) * sides.test.ids.numel() * num_replicas
+    weights = 2 * num_bytes(carry.params) * num_replicas  # gradients too
+    return pair_losses(
+        update,
+        measure,
+        carry.params,
+        sources,
+        updated_at_once=max(1, held // weights),
+        measured_at_once=max(1, held // activations),
+    )
+
+
+def _taken(program: Program, world: World, some: Samples) -> tuple[dict[str, Tensor], Tensor]:
+    """Fields of the batch of every experience, `[E, N, ...]`, and its classes."""
+    batch = program.take(world, some.ids.flatten())
+    fields = {
+        k: v.unflatten(0, some.ids.shape) for k, v in batch._asdict().items() if v is not None
+    }
+    return {**fields, "weight": some.weight}, some.classes
 
 
 def _bytes_a_sample(program: Program) -> int:

@@ -25,7 +25,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.func import grad, vmap
 
-from streamsim.trees import Tree
+from streamsim.trees import Tree, flatten, map_tree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,20 +98,23 @@ def pair_losses(
     measure: Callable[[Params], Tensor],
     params: Params,
     sources: Tree,
-    chunk_size: int | None = None,
+    updated_at_once: int | None = None,
+    measured_at_once: int | None = None,
 ) -> PairLosses:
     """The loss on every target after an update on every source.
 
     `update(params, source)` returns the weights after an update on one source, `measure(params)`
     the losses of all targets, `[J]`. `sources` is a tree of tensors with I first. Each source is
     stepped on once, and then all targets are measured under all updated weights as one batched
-    program; `chunk_size` sources at a time bound its memory.
+    program. Memory is bounded by how many sources' weights are held, and how many are measured.
     """
-
-    def after(source: Tree) -> Tensor:
-        return measure(update(params, source))
-
-    return PairLosses(measure(params), vmap(after, chunk_size=chunk_size)(sources))
+    num = next(iter(flatten(sources).values())).shape[0]
+    after = []
+    for start in range(0, num, updated_at_once or num):
+        some = map_tree(lambda t, s=start: t[s : s + (updated_at_once or num)], sources)
+        updated = vmap(update, in_dims=(None, 0))(params, some)
+        after.append(vmap(measure, chunk_size=measured_at_once)(updated))
+    return PairLosses(measure(params), torch.cat(after))
 
 
 # -- few-shot tasks -------------------------------------------------------------------------------

@@ -85,8 +85,7 @@ def mean_ratios(table: pd.DataFrame, after: int | None = None) -> pd.DataFrame:
             f"some pairs of experiences have no ratio after {after}: every replica diverged there, "
             "or rows are missing"
         )
-    ratios: pd.DataFrame = np.exp(mean)
-    return ratios
+    return mean.map(np.exp)
 
 
 def mutual_transference(ratio: Floats) -> Floats:
