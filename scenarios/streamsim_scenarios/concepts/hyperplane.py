@@ -20,7 +20,7 @@ from streamsim_scenarios.concepts.concept import (
     lanes,
     numbers,
 )
-from streamsim_scenarios.concepts.walk import walk
+from streamsim_scenarios.concepts.walk import draw_walks, walk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,11 @@ class Hyperplane:
     """Numbers from 0 to 1; the label is 1 if w·x is at least half the sum of the weights w.
 
     The first `n_drift_features` weights change by `mag_change` a sample, and turn back with
-    probability `sigma`. River adds these changes up sample by sample, from weight to weight; here
-    the weights at any time are computed directly, as legs of (1 - sigma) / sigma samples of a
-    random walk (see `walk`): the same squared change per sample, in the short and in the long run,
-    with legs of equal length and unequal slope. `sigma` and `noise` are what they say; in river the
-    probabilities are lower by 0.01.
+    probability `sigma`. River adds the changes up sample by sample; here the weights at any time
+    are looked up in random walks (see `walk`) with legs of (1 - sigma) / sigma samples, about as
+    steep, of the same variance in the long run and back on their way after a million legs. Without
+    `sigma` the weights grow by `mag_change` a sample, as in river. `sigma` and `noise` are what
+    they say; in river the probabilities are lower by 0.01.
     """
 
     name: ClassVar[str] = "hyperplane"
@@ -41,7 +41,7 @@ class Hyperplane:
     variants: ClassVar[int | None] = None
 
     n_features: int = Field(default=10, ge=2, description="all of them matter")
-    n_drift_features: int = Field(default=2, ge=0, le=64, description="weights that change")
+    n_drift_features: int = Field(default=2, ge=0, description="weights that change")
     mag_change: float = Field(
         default=0.0, ge=0, le=1, description="change of a weight per sample; 0: no drift"
     )
@@ -63,12 +63,18 @@ class Hyperplane:
     def features(self) -> tuple[Feature, ...]:
         return numbers("x", self.n_features)
 
+    @property
+    def _wanders(self) -> bool:
+        return self.mag_change > 0 and self.sigma > 0 and self.n_drift_features > 0
+
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         key = drawn(self, key, variant)
         counter = draws.counters(self.n_features, device=key.device)
         # multiples of 2**-24, as inputs are: float64 holds their products and sums without rounding
         weights = draws.uniform(key, counter).to(torch.float64)
-        return {"weights": weights, "walk": draws.fold(key, "walk")}
+        if not self._wanders:
+            return {"weights": weights}
+        return {"weights": weights, **draw_walks(draws.fold(key, "walk"), self.n_drift_features)}
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, self.n_features + 1)
@@ -85,10 +91,10 @@ class Hyperplane:
         """The weights at times [N], [N, F] float64."""
         if self.mag_change == 0 or self.n_drift_features == 0:
             return state["weights"]
-        if self.sigma == 0:
-            change = time[..., None].to(torch.float64).expand(*time.shape, self.n_drift_features)
-        else:
+        if self._wanders:
             leg = (1 - self.sigma) / self.sigma
-            change = leg * walk(state["walk"], time / leg, self.n_drift_features)
+            change = leg * walk(state, time / leg)
+        else:
+            change = time[..., None].expand(*time.shape, self.n_drift_features).to(torch.float64)
         still = self.n_features - self.n_drift_features
         return state["weights"] + self.mag_change * F.pad(change, (0, still))

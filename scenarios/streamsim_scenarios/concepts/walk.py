@@ -1,39 +1,57 @@
-"""Random walks whose position at any time is computed directly, not step by step.
+"""Random walks whose position at any time is looked up, not reached step by step.
 
-Shape letters: N times, L levels, W walks.
+A coarse walk of SPAN long strides; each stride is filled in with the same bridge of SPAN steps (a
+walk that ends where it began), up or down at random. So a table of a few thousand numbers gives a
+million steps, in which the variance of a change is, as in a random walk of single steps, the time
+that it took.
+
+Shape letters: N times, S = SPAN, W walks.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor
 
 from streamsim import draws
 
-LEVELS = 24
+SPAN = 1024
+State = dict[str, Tensor]
 
 
-def walk(key: Tensor, time: Tensor, num: int) -> Tensor:
-    """Positions at `time` [N], counted in steps, of `num` <= 64 independent walks: [N, W] float64.
+def draw_walks(key: Tensor, num: int) -> State:
+    """The tables of `num` walks: `coarse` and `bridge` [S+1, W], `side` [S, W], all float64."""
+    bits = draws.bits(key, draws.counters(3, SPAN, num, device=key.device)) & 1
+    signs = (2 * bits - 1).to(torch.float64)
+    coarse, path = F.pad(signs[:2].cumsum(1), (0, 0, 1, 0))  # both begin at 0
+    way = torch.arange(SPAN + 1, dtype=torch.float64, device=key.device)[:, None] / SPAN
+    return {
+        "coarse": math.sqrt(SPAN) * coarse,
+        "bridge": path - way * path[-1],
+        "side": signs[2],
+    }
 
-    Straight from each whole time to the next. Starts at 0; the mean is 0, and the variance of the
-    change between two whole times is the time between, up to 2**24 steps.
 
-    Midpoint displacement (Lévy 1948, Processus stochastiques et mouvement brownien): an end point,
-    then on every level the middle of each interval of length l, moved by ± half the root of l.
+def walk(state: State, time: Tensor) -> Tensor:
+    """Positions [N, W] float64 at `time` [N] >= 0, counted in steps; straight in between.
+
+    After SPAN * SPAN steps a walk goes its way back.
     """
-    level_L = torch.arange(LEVELS, device=time.device)
-    length_L = 2.0 ** (LEVELS - level_L).to(torch.float64)
-    place_NL = time.to(torch.float64)[..., None] / length_L
-    number_NL = place_NL.floor()
-    tent_NL = 0.5 - (place_NL - number_NL - 0.5).abs()
-    sign_NLW = _signs(key, (level_L << 40) + number_NL.to(torch.int64), num)
-    inner_NW = (sign_NLW * (tent_NL * length_L.sqrt())[..., None]).sum(-2)
-    last_W = _signs(key, torch.full_like(level_L[0], -1), num)
-    return inner_NW + last_W * (time[..., None] * 2.0 ** (-LEVELS / 2))
+    end = SPAN * SPAN
+    time = end - (end - time.to(torch.float64).remainder(2 * end)).abs()
+    stride = (time / SPAN).floor().clamp(max=SPAN - 1)
+    within = time - stride * SPAN
+    row = stride.to(torch.int64)
+    long = _between(state["coarse"], row, (within / SPAN)[..., None])
+    step = within.floor().clamp(max=SPAN - 1)
+    short = _between(state["bridge"], step.to(torch.int64), (within - step)[..., None])
+    return long + F.embedding(row, state["side"]) * short
 
 
-def _signs(key: Tensor, counter: Tensor, num: int) -> Tensor:
-    """Random signs ±1, `num` of each counter's bits."""
-    bits = draws.bits(key, counter)[..., None] >> torch.arange(num, device=counter.device)
-    return (2 * (bits & 1) - 1).to(torch.float64)
+def _between(table: Tensor, row: Tensor, share: Tensor) -> Tensor:
+    """Linear interpolation from a row [N] to the next one."""
+    first = F.embedding(row, table)
+    return first + share * (F.embedding(row + 1, table) - first)
