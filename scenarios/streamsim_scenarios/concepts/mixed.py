@@ -50,6 +50,7 @@ class Mixed:
         return Samples(inputs, self.label(state, inputs, time))
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
-        v, w, x, y = inputs.to(torch.float64).unbind(-1)
-        two = v + w + (y < wave(x)) >= 2
+        v, w = inputs[..., 0] > 0, inputs[..., 1] > 0
+        z = inputs[..., 3].to(torch.float64) < wave(inputs[..., 2].to(torch.float64))
+        two = (v & w) | (v & z) | (w & z)
         return choose([~two, two], state["rule"])
