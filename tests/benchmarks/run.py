@@ -1,6 +1,6 @@
 """Run the benchmarks: all of them, or those named; each in a process of its own.
 
-    python tests/benchmarks/run.py [step] [command] [alone] [startup] [--quick] [--full]
+    python tests/benchmarks/run.py [step] [command] [alone] [startup] [generators] [--quick] [--full]
 
 Figures are medians of runs that alternate with what they are compared to.
 """
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "command": "the whole command, against one process of Avalanche; peak memory",
     "alone": "one replica against a plain loop, and long streams",
     "startup": "streamsim --help",
+    "generators": "samples per second of the concepts, against river's generators",
 }
 
 
