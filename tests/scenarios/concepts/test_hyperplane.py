@@ -74,7 +74,7 @@ def test_classes_are_balanced_whatever_the_weights() -> None:
     plane = Hyperplane(mag_change=0.02, noise=0)
     index = torch.arange(20_000)
     labels = plane.generate(plane.prepare(key(), 0), key(), index, index).labels
-    for part in labels.split(4000):
+    for part in torch.split(labels, 4000):
         assert float(part.double().mean()) == pytest.approx(0.5, abs=0.04)
 
 

@@ -38,7 +38,7 @@ def test_samples_are_distributed_as_rivers_around_the_same_centroids() -> None:
     inputs, labels = rivers(theirs, NUM)
     ours = RandomRbf(**options).generate(stored(theirs), key(), torch.arange(NUM), START)
     assert alike(ours.labels, labels)
-    for label in labels.unique():
+    for label in torch.unique(labels):
         mine, yours = ours.inputs[ours.labels == label], inputs[labels == label]
         for i in range(4):
             assert alike(mine[:, i], yours[:, i].float()), (label, i)
@@ -83,11 +83,20 @@ def test_centroids_are_drawn_as_rivers() -> None:
 def test_centroids_move_as_rivers() -> None:
     """Exactly before the first border; then river loses up to a step at each."""
     speed, steps = 0.004, 400
-    options = {"n_features": 3, "n_centroids": 20, "change_speed": speed}
-    theirs = synth.RandomRBFDrift(seed_model=1, seed_sample=1, n_drift_centroids=20, **options)
-    stream = iter(theirs)
-    theirs._generate_centroids()
-    start, rbf, every = stored(theirs), RandomRbf(**options), torch.arange(20)
+    still, theirs = (
+        synth.RandomRBFDrift(
+            seed_model=1,
+            seed_sample=1,
+            n_features=3,
+            n_centroids=20,
+            n_drift_centroids=20,
+            change_speed=change_speed,
+        )
+        for change_speed in (0.0, speed)
+    )
+    next(iter(still))
+    start, every, stream = stored(still), torch.arange(20), iter(theirs)
+    rbf = RandomRbf(n_features=3, n_centroids=20, change_speed=speed)
     for time in range(1, steps + 1):
         next(stream)  # river moves before it draws
         ours = rbf.centres(start, every, torch.tensor(time))
