@@ -15,7 +15,16 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
-from streamsim_scenarios.concepts.concept import Feature, Samples, State, choose, lanes, numbered
+from streamsim_scenarios.concepts.concept import (
+    Feature,
+    Samples,
+    State,
+    choose,
+    column,
+    joined,
+    lanes,
+    numbered,
+)
 
 
 class Applicant(NamedTuple):
@@ -72,12 +81,12 @@ class Agrawal:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, 4 + len(_WHOLE) + 6)
-        inputs = torch.stack(_applicant(key, counter[..., : 4 + len(_WHOLE)]), -1).float()
+        inputs = joined(torch.stack(_applicant(key, counter[: 4 + len(_WHOLE)])))
         labels = self.label(state, inputs, time)
         if self.perturbation == 0:
             return Samples(inputs, labels)
-        offset = self.perturbation * (2 * _exact(key, counter[..., -6:]) - 1)
-        return Samples(torch.stack(_perturbed(_columns(inputs), offset), -1).float(), labels)
+        offset = self.perturbation * (2 * _exact(key, counter[-6:]) - 1)
+        return Samples(joined(torch.stack(_perturbed(_columns(inputs), offset))), labels)
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
         applicant = _columns(inputs)
@@ -94,9 +103,9 @@ def _exact(key: Tensor, counter: Tensor) -> Tensor:
 
 def _applicant(key: Tensor, counter: Tensor) -> Applicant:
     """Draw the columns, float64."""
-    salary, commission, hvalue, loan = _exact(key, counter[..., :4]).unbind(-1)
-    sizes = torch.tensor(list(_WHOLE.values()), device=counter.device)
-    drawn = draws.integers(key, counter[..., 4:], sizes).to(torch.float64).unbind(-1)
+    salary, commission, hvalue, loan = _exact(key, counter[:4])
+    sizes = column(torch.tensor(list(_WHOLE.values()), device=counter.device), counter[0])
+    drawn = draws.integers(key, counter[4:], sizes).to(torch.float64)
     whole = dict(zip(_WHOLE, drawn, strict=True))
     salary = 20_000 + 130_000 * salary
     return Applicant(
@@ -113,8 +122,8 @@ def _applicant(key: Tensor, counter: Tensor) -> Applicant:
 
 
 def _perturbed(a: Applicant, offset: Tensor) -> Applicant:
-    """Each number moved by a share of its range [N, 6], and kept within."""
-    move = offset.unbind(-1)
+    """Each number moved by a share of its range [6, N], and kept within."""
+    move = offset.unbind()
     house = (8 - a.zipcode) * 100_000
     commission = (a.commission + 75_000 * move[1]).clamp(10_000, 85_000)
     return a._replace(

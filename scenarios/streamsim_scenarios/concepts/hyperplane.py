@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -15,8 +14,10 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    column,
     drawn,
     flipped,
+    joined,
     lanes,
     numbers,
 )
@@ -78,23 +79,25 @@ class Hyperplane:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, self.n_features + 1)
-        inputs = draws.uniform(key, counter[..., :-1])
+        inputs = joined(draws.uniform(key, counter[:-1]))
         labels = self.label(state, inputs, time)
-        return Samples(inputs, flipped(labels, self.noise, key, counter[..., -1]))
+        return Samples(inputs, flipped(labels, self.noise, key, counter[-1]))
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
-        weights = self.weights(state, time)
-        total = (inputs.to(torch.float64) * weights).sum(-1)
-        return (total >= 0.5 * weights.sum(-1)).to(torch.int64)
+        columns = inputs.movedim(-1, 0).to(torch.float64)
+        weights = self.weights(state, time.expand(columns[0].shape))
+        return ((columns * weights).sum(0) >= 0.5 * weights.sum(0)).to(torch.int64)
 
     def weights(self, state: State, time: Tensor) -> Tensor:
-        """The weights at times [N], [N, F] float64."""
+        """The weights at times [N]: [F, N] float64, or [F, 1, ...] if they never change."""
+        start = column(state["weights"], time)
         if self.mag_change == 0 or self.n_drift_features == 0:
-            return state["weights"]
+            return start
         if self._wanders:
             leg = (1 - self.sigma) / self.sigma
             change = leg * walk(state, time / leg)
         else:
-            change = time[..., None].expand(*time.shape, self.n_drift_features).to(torch.float64)
-        still = self.n_features - self.n_drift_features
-        return state["weights"] + self.mag_change * F.pad(change, (0, still))
+            change = time.to(torch.float64)
+        moved = start[: self.n_drift_features] + self.mag_change * change
+        still = start[self.n_drift_features :].expand(-1, *time.shape)
+        return torch.cat([moved, still])

@@ -12,7 +12,16 @@ from torch import Tensor
 
 from streamsim import draws
 from streamsim_scenarios.concepts.attributes import exchanged
-from streamsim_scenarios.concepts.concept import Feature, Samples, State, drawn, lanes, numbered
+from streamsim_scenarios.concepts.concept import (
+    Feature,
+    Samples,
+    State,
+    column,
+    drawn,
+    joined,
+    lanes,
+    numbered,
+)
 
 _SEGMENTS = (
     (1, 1, 1, 0, 1, 1, 1),
@@ -63,12 +72,12 @@ class Led:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, _RELEVANT + 2)
-        digit = draws.integers(key, counter[..., -1], len(_SEGMENTS))
-        lit = F.embedding(digit, state["segments"])
+        digit = draws.integers(key, counter[-1], len(_SEGMENTS))
+        lit = F.embedding(digit, state["segments"]).movedim(-1, 0)
         if self.noise > 0:
-            lit = (lit - (draws.uniform(key, counter[..., :_RELEVANT]) < self.noise).float()).abs()
+            lit = (lit - (draws.uniform(key, counter[:_RELEVANT]) < self.noise).float()).abs()
         if not self.irrelevant_features:
-            return Samples(lit, digit)
-        shifts = torch.arange(_IRRELEVANT, device=index.device)
-        other = (draws.bits(key, counter[..., -2])[..., None] >> shifts) & 1
-        return Samples(torch.cat([lit, other.float()], -1).index_select(-1, state["place"]), digit)
+            return Samples(joined(lit), digit)
+        shift = column(torch.arange(_IRRELEVANT, device=index.device), index)
+        other = (draws.bits(key, counter[-2]) >> shift) & 1
+        return Samples(joined(torch.cat([lit, other]).index_select(0, state["place"])), digit)

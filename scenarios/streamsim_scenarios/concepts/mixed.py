@@ -14,6 +14,7 @@ from streamsim_scenarios.concepts.concept import (
     Samples,
     State,
     choose,
+    joined,
     lanes,
     numbered,
 )
@@ -46,7 +47,7 @@ class Mixed:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         drawn = draws.uniform(key, lanes(index, 4))
-        inputs = torch.cat([(drawn[..., :2] >= 0.5).float(), drawn[..., 2:]], dim=-1)
+        inputs = joined(torch.cat([(drawn[:2] >= 0.5).float(), drawn[2:]]))
         return Samples(inputs, self.label(state, inputs, time))
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:

@@ -17,7 +17,15 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
-from streamsim_scenarios.concepts.concept import Feature, Samples, State, drawn, lanes, numbers
+from streamsim_scenarios.concepts.concept import (
+    Feature,
+    Samples,
+    State,
+    drawn,
+    joined,
+    lanes,
+    numbers,
+)
 
 _MOST_LEAVES = 100_000
 
@@ -100,15 +108,9 @@ class RandomTree:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, len(self.features))
-        inputs = torch.cat(
-            [
-                draws.uniform(key, counter[..., : self.n_num_features]),
-                draws.integers(
-                    key, counter[..., self.n_num_features :], self.n_categories_per_feature
-                ).float(),
-            ],
-            dim=-1,
-        )
+        values = draws.uniform(key, counter[: self.n_num_features])
+        codes = draws.integers(key, counter[self.n_num_features :], self.n_categories_per_feature)
+        inputs = joined(torch.cat([values, codes]))
         return Samples(inputs, self.label(state, inputs, time))
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:

@@ -11,7 +11,15 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
-from streamsim_scenarios.concepts.concept import Feature, Samples, State, drawn, lanes, numbers
+from streamsim_scenarios.concepts.concept import (
+    Feature,
+    Samples,
+    State,
+    drawn,
+    joined,
+    lanes,
+    numbers,
+)
 
 _DISTANCE = draws.purpose("distance")  # hashed here: a compiled program cannot
 
@@ -79,24 +87,24 @@ class RandomRbf:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, self.n_features + 1)
-        place = draws.uniform(key, counter[..., -1]).to(torch.float64)
+        place = draws.uniform(key, counter[-1]).to(torch.float64)
         chosen = torch.searchsorted(state["share"], place, right=True)
         chosen = chosen.clamp(max=self.n_centroids - 1)  # the shares' sum may be rounded below 1
         # odd multiples of 2**-24: a direction is never 0
-        direction = 2 * draws.uniform(key, counter[..., :-1]) - (1 - 2.0**-24)
+        direction = 2 * draws.uniform(key, counter[:-1]) - (1 - 2.0**-24)
         distance = (
             draws.normal(draws.fold(key, _DISTANCE), index)
             * F.embedding(chosen, state["deviation"][:, None])[..., 0]
         )
-        direction = F.normalize(direction.to(torch.float64), dim=-1)
-        inputs = self.centres(state, chosen, time) + distance[..., None] * direction
-        return Samples(inputs.float(), F.embedding(chosen, state["label"][:, None])[..., 0])
+        direction = F.normalize(direction.to(torch.float64), dim=0)
+        columns = self.centres(state, chosen, time) + distance * direction
+        return Samples(joined(columns), F.embedding(chosen, state["label"][:, None])[..., 0])
 
     def centres(self, state: State, chosen: Tensor, time: Tensor) -> Tensor:
-        """Where the chosen [N] centroids are at their times: [N, F] float64."""
-        start = F.embedding(chosen, state["centre"])
+        """Where the chosen [N] centroids are at their times: [F, N] float64."""
+        start = F.embedding(chosen, state["centre"]).movedim(-1, 0)
         if self.change_speed == 0:
             return start
-        way = self.change_speed * F.embedding(chosen, state["way"])
+        way = self.change_speed * F.embedding(chosen, state["way"]).movedim(-1, 0)
         # to and fro between 0 and 1 is a walk round a circle of length 2, seen from the side
-        return 1 - (1 - (start + way * time[..., None]).remainder(2)).abs()
+        return 1 - (1 - (start + way * time).remainder(2)).abs()

@@ -15,6 +15,7 @@ from streamsim_scenarios.concepts.concept import (
     Samples,
     State,
     flipped,
+    joined,
     lanes,
     numbered,
     numbers,
@@ -49,9 +50,9 @@ class Sea:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, 4)
-        inputs = 10 * draws.uniform(key, counter[..., :3])
+        inputs = joined(10 * draws.uniform(key, counter[:3]))
         labels = self.label(state, inputs, time)
-        return Samples(inputs, flipped(labels, self.noise, key, counter[..., 3]))
+        return Samples(inputs, flipped(labels, self.noise, key, counter[3]))
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
         total = inputs[..., 0].to(torch.float64) + inputs[..., 1].to(torch.float64)

@@ -16,6 +16,7 @@ from streamsim_scenarios.concepts.concept import (
     Samples,
     State,
     choose,
+    joined,
     lanes,
     numbered,
     numbers,
@@ -52,7 +53,7 @@ class Sine:
         return {"rule": numbered(self, key, variant)}
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        inputs = draws.uniform(key, lanes(index, 4)[..., : len(self.features)])
+        inputs = joined(draws.uniform(key, lanes(index, 4)[: len(self.features)]))
         return Samples(inputs, self.label(state, inputs, time))
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from streamsim_scenarios.concepts.concept import (
     Samples,
     State,
     choose,
+    joined,
     lanes,
     numbered,
 )
@@ -39,7 +40,7 @@ class Stagger:
         return {"rule": numbered(self, key, variant)}
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        inputs = draws.integers(key, lanes(index, 3), 3).float()
+        inputs = joined(draws.integers(key, lanes(index, 3), 3))
         return Samples(inputs, self.label(state, inputs, time))
 
     def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:

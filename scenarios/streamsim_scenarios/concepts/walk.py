@@ -36,7 +36,7 @@ def draw_walks(key: Tensor, num: int) -> State:
 
 
 def walk(state: State, time: Tensor) -> Tensor:
-    """Positions [N, W] float64 at `time` [N] >= 0, counted in steps; straight in between.
+    """Positions [W, N] float64 at `time` [N] >= 0, counted in steps; straight in between.
 
     After SPAN * SPAN steps a walk goes its way back.
     """
@@ -45,13 +45,18 @@ def walk(state: State, time: Tensor) -> Tensor:
     stride = (time / SPAN).floor().clamp(max=SPAN - 1)
     within = time - stride * SPAN
     row = stride.to(torch.int64)
-    long = _between(state["coarse"], row, (within / SPAN)[..., None])
+    long = _between(state["coarse"], row, within / SPAN)
     step = within.floor().clamp(max=SPAN - 1)
-    short = _between(state["bridge"], step.to(torch.int64), (within - step)[..., None])
-    return long + F.embedding(row, state["side"]) * short
+    short = _between(state["bridge"], step.to(torch.int64), within - step)
+    return long + _rows(state["side"], row) * short
 
 
 def _between(table: Tensor, row: Tensor, share: Tensor) -> Tensor:
     """Linear interpolation from a row [N] to the next one."""
-    first = F.embedding(row, table)
-    return first + share * (F.embedding(row + 1, table) - first)
+    first = _rows(table, row)
+    return first + share * (_rows(table, row + 1) - first)
+
+
+def _rows(table: Tensor, row: Tensor) -> Tensor:
+    """Rows [N] of a table [S, W] as [W, N]."""
+    return F.embedding(row, table).movedim(-1, 0)

@@ -17,6 +17,7 @@ from streamsim_scenarios.concepts.concept import (
     Samples,
     State,
     drawn,
+    joined,
     lanes,
     numbered,
     numbers,
@@ -62,15 +63,15 @@ class Waveform:
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, 2)
-        label = draws.integers(key, counter[..., 0], len(_PAIRS))
-        first, second = F.embedding(label, state["pairs"]).chunk(2, dim=-1)
-        share = draws.uniform(key, counter[..., 1])[..., None]
+        label = draws.integers(key, counter[0], len(_PAIRS))
+        first, second = F.embedding(label, state["pairs"]).movedim(-1, 0).chunk(2)
+        share = draws.uniform(key, counter[1])
         points = draws.normal(draws.fold(key, _NOISE), lanes(index, _RELEVANT + _IRRELEVANT))
-        mixture = second + share * (first - second) + points[..., :_RELEVANT]
+        mixture = second + share * (first - second) + points[:_RELEVANT]
         if not self.irrelevant_features:
-            return Samples(mixture, label)
-        inputs = torch.cat([mixture, points[..., _RELEVANT:]], dim=-1)
-        return Samples(inputs.index_select(-1, state["place"]), label)
+            return Samples(joined(mixture), label)
+        columns = torch.cat([mixture, points[_RELEVANT:]]).index_select(0, state["place"])
+        return Samples(joined(columns), label)
 
 
 def _waves(device: torch.device) -> Tensor:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.datasets import synth
 from river.datasets.base import SyntheticDataset
+from torch.func import vmap
 
 from streamsim_scenarios.concepts import Labelling
 from streamsim_scenarios.concepts.agrawal import Agrawal
@@ -108,9 +109,14 @@ def test_hyperplane(seed: int, n_features: int, mag_change: float) -> None:
         inputs.append(list(x.values()))
         labels.append(y)
         weights.append(list(theirs._weights))
-    state = {"weights": torch.tensor(weights[:-1], dtype=torch.float64)}
-    ours = Hyperplane(n_features=n_features)
-    assert ours.label(state, torch.tensor(inputs, dtype=torch.float64), START).tolist() == labels
+    ours, state = (
+        Hyperplane(n_features=n_features),
+        {"weights": torch.tensor(weights[:-1], dtype=torch.float64)},
+    )
+    found = vmap(lambda s, x: ours.label(s, x, START))(
+        state, torch.tensor(inputs, dtype=torch.float64)
+    )
+    assert found.tolist() == labels
 
 
 @each_example

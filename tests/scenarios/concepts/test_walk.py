@@ -16,7 +16,7 @@ END = SPAN * SPAN
 
 
 def positions(time: Tensor, num: int = NUM) -> Tensor:
-    return walk(draw_walks(key(), num), time)
+    return walk(draw_walks(key(), num), time).movedim(0, -1)
 
 
 def test_walks_begin_at_zero() -> None:
