@@ -126,7 +126,7 @@ def column(values: Tensor, index: Tensor) -> Tensor:
 
 def joined(columns: Tensor) -> Tensor:
     """Columns [F, N] as inputs [N, F] float32."""
-    return columns.float().movedim(0, -1)
+    return columns.float().contiguous().movedim(0, -1)
 
 
 def flipped(labels: Tensor, noise: float, key: Tensor, counter: Tensor) -> Tensor:
