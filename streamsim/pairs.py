@@ -119,20 +119,23 @@ def experience_losses(
 
     sources, targets = _taken(program, world, sides.train), _taken(program, world, sides.test)
 
-    def measure(params: Params) -> Tensor:
-        losses: Tensor = vmap(loss, in_dims=(None, 0, 0))(params, *targets)
-        return losses
-
     held = (CPU_BYTES if world.key.device.type == "cpu" else GPU_BYTES) // num_replicas
     a_sample = _bytes_a_sample(program)
     an_update = 2 * num_bytes(carry.params) + a_sample * sides.train.ids.shape[1]
+    targets_at_once = max(1, held // (a_sample * sides.test.ids.shape[1]))
+
+    def measure(params: Params) -> Tensor:
+        each = vmap(loss, in_dims=(None, 0, 0), chunk_size=targets_at_once)
+        losses: Tensor = each(params, *targets)
+        return losses
+
     return pair_losses(
         update,
         measure,
         carry.params,
         sources,
         updated_at_once=max(1, held // an_update),
-        measured_at_once=max(1, held // (a_sample * sides.test.ids.numel())),
+        measured_at_once=max(1, targets_at_once // len(sides.test.ids)),
     )
 
 
