@@ -433,7 +433,7 @@ RUN = ["run", "split-digits", "naive", "--transference"]
         ([*RUN, "--set", "transference.after=-2"], "after=-2: name different experiences"),
         ([*RUN, "--set", "transference.after=1,1"], "after=1,1: name different experiences"),
         ([*RUN, "--set", "transference.moments=1"], "moments=1: .*equal to 2"),
-        ([*RUN, "--sweep", "transference.lr=1,2"], "measured one way a run; use --set"),
+        ([*RUN, "--sweep", "transference.lr=1,2"], "one way.*use --set transference.lr=VALUE"),
         ([*RUN, "--set", "transferance.lr=1"], "did you mean 'transference'"),
     ],
     ids=lambda value: str(value)[-30:],
