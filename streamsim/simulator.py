@@ -314,7 +314,8 @@ class _Drive:
         options = chunk.transference
         if options is None:
             return
-        if after in options.after if options.after is not None else after >= 0:
+        chosen = after >= 0 if options.after is None else after in options.after
+        if chosen:
             losses = learner.transference(options, after)
             self.recorder.pairs("transference", chunk.replicas, after, losses)
 
