@@ -1,0 +1,139 @@
+"""From run folders to a page: every fact gathered once, nothing laid out yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from streamsim.metrics import METRICS
+from streamsim.runs import Run
+from streamsim_reports.cohort import Arm, Cohort, gather
+from streamsim_reports.page import records, results, words
+from streamsim_reports.page.model import Cell, Chapter, Column, Detail, Page, Table
+from streamsim_reports.page.pictures import pictures
+from streamsim_reports.page.results import Results
+from streamsim_reports.page.text import count, distinct, listed, plus_minus, printable
+
+LEAD = "average-accuracy"  # the figure of the first screen
+
+
+def gather_page(runs: Iterable[Run | str | Path]) -> Page:
+    """The page of some runs; ValueError, in one line, where a folder cannot be read."""
+    whole = Results(_named(gather(runs)))
+    cohort = whole.cohort
+    if len(cohort.scenarios) == 1:
+        parts = [whole]
+    else:
+        parts = [Results(_named(gather(_of(cohort, name)))) for name in cohort.scenarios]
+    return Page(
+        title=_title(cohort),
+        subtitle=_subtitle(cohort),
+        warnings=list(_warnings(parts)),
+        chapters=[_chapter(part, f"scenario-{i}") for i, part in enumerate(parts, 1)],
+        details=[_detail(arm, whole) for arm in cohort.arms],
+        configuration=records.configuration(cohort),
+        environment=records.environments(cohort),
+        commands=records.reproduction(cohort),
+        version=version("streamsim"),
+    )
+
+
+def _named(cohort: Cohort) -> Cohort:
+    """The same arms with names that can be shown."""
+    labels = distinct(cohort.labels)
+    arms = zip(cohort.arms, labels, strict=True)
+    return Cohort(tuple(replace(arm, label=label) for arm, label in arms))
+
+
+def _of(cohort: Cohort, scenario: str) -> list[Run]:
+    return [run for run in cohort.runs if str(run.configuration["scenario"]) == scenario]
+
+
+def _chapter(part: Results, name: str) -> Chapter:
+    drawn, absent = pictures(part.cohort, name)
+    lead = next((picture for picture in drawn if picture.kind == LEAD), None)
+    return Chapter(
+        name=name,
+        scenario=printable(part.cohort.arms[0].scenario, 120),
+        answers=words.answers(part),
+        standings=results.standings(part, name),
+        points=words.points(part),
+        tables=[
+            results.every_metric(part, name),
+            results.by_experience(part, name),
+            *results.differences(part, name),
+        ],
+        lead=lead,
+        pictures=[picture for picture in drawn if picture is not lead],
+        absent=absent,
+    )
+
+
+def _title(cohort: Cohort) -> str:
+    scenarios = [printable(name, 60) for name in cohort.scenarios]
+    strategies = list(dict.fromkeys(arm.strategy for arm in cohort.arms))
+    if len(strategies) > 1:
+        who = count(len(strategies), "strategy")
+    else:
+        who = printable(strategies[0], 60)
+        if len(cohort.arms) > len(scenarios):
+            who += f" in {count(len(cohort.arms), 'setting')}"
+    return f"{who} on {listed(scenarios, 3)}"
+
+
+def _subtitle(cohort: Cohort) -> str:
+    """`class-incremental · 5 experiences · 30 seeds each`."""
+    streams = [run.info["stream"] for run in cohort.runs]
+    kinds = list(dict.fromkeys(f"{s.get('setting', 'unknown')}-incremental" for s in streams))
+    lengths = list(dict.fromkeys(s.get("num_experiences", 0) for s in streams))
+    found = [listed(kinds), records.seed_count(cohort)]
+    if len(lengths) == 1:
+        found.insert(1, count(int(lengths[0]), "experience"))
+    return printable(" · ".join(found))
+
+
+def _warnings(parts: Iterable[Results]) -> Iterator[str]:
+    """What a reader has to know before believing anything below."""
+    for part in parts:
+        yield from words.wrong(part)
+        yield from part.warnings
+
+
+def _detail(arm: Arm, whole: Results) -> Detail:
+    rows = whole.summary[whole.summary["label"] == arm.label]
+    metrics = [
+        [
+            Cell(METRICS[row.metric].title),
+            Cell(plus_minus(row.mean, row.ci95), row.mean if row.mean == row.mean else None),
+            Cell(str(row.num_seeds), row.num_seeds),
+            Cell(row.note),
+        ]
+        for row in rows.itertuples()
+    ]
+    columns = [Column("Metric"), Column("Mean", True), Column("Seeds", True), Column("Note")]
+    own = records.own_options(arm)
+    return Detail(
+        label=arm.label,
+        headline=_headline(arm, whole),
+        facts=records.facts(arm),
+        tables=[
+            Table("", f"Metrics of {arm.label}", columns, metrics),
+            *([own] if own.rows else []),
+        ],
+        notes=[printable(note, 1000) for note in arm.run.info.get("notes", [])],
+    )
+
+
+def _headline(arm: Arm, whole: Results) -> str:
+    """`forgetting 0.119 ± 0.012, average accuracy 0.878 ± 0.011`, or what became of it."""
+    by = whole.summary.set_index(["label", "metric"])
+    found = [
+        f"{METRICS[name].title.lower()} {plus_minus(row['mean'], row['ci95'])}"
+        for name in results.HEADLINES
+        if (row := by.loc[(arm.label, name)])["mean"] == row["mean"]
+    ]
+    if arm.run.status != "finished":
+        found.append(records.status(arm.run))
+    return ", ".join(found) or "no results"

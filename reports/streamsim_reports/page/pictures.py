@@ -1,0 +1,51 @@
+"""Figures of the page: drawn once, their colours tied to the colour scheme of the reader."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from streamsim_reports.cohort import Cohort
+from streamsim_reports.page.model import Absent, Picture
+from streamsim_reports.page.svg import draw_svg, inline_svg, natural_width
+from streamsim_reports.page.text import data_uri
+
+if TYPE_CHECKING:
+    from streamsim_reports.figures import Kind
+
+
+def pictures(cohort: Cohort, prefix: str) -> tuple[list[Picture], list[Absent]]:
+    """Every figure that the runs have data for, and the others with the reason."""
+    from streamsim_reports.figures import KINDS
+
+    drawn, absent = [], []
+    for kind in KINDS.values():
+        reason = kind.available(cohort)
+        if reason is None:
+            drawn.append(_picture(kind, cohort, prefix))
+        else:
+            absent.append(Absent(kind.title, reason))
+    return drawn, absent
+
+
+def _picture(kind: Kind, cohort: Cohort, prefix: str) -> Picture:
+    from streamsim_reports.figures import figure
+
+    name = f"{prefix}-{kind.name}"
+    with warnings.catch_warnings():
+        # the browser brings the letters that matplotlib's own font lacks
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        source = draw_svg(figure(kind, cohort))
+    numbers = kind.numbers(cohort)
+    caption = kind.caption(cohort, numbers)
+    return Picture(
+        kind=kind.name,
+        name=name,
+        title=kind.title,
+        caption=caption,
+        svg=inline_svg(source, name, kind.title, f"{kind.description} {caption}", {}),
+        width=natural_width(source),
+        csv=data_uri(numbers),
+        file=f"{kind.name}.csv",
+    )
