@@ -8,12 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from streamsim.metrics import METRICS
-from streamsim.runs import Run
+from streamsim.runs import Run, open_run
 from streamsim_reports.cohort import Arm, Cohort, gather
 from streamsim_reports.page import records, results, words
+from streamsim_reports.page.checks import checked
 from streamsim_reports.page.model import Cell, Chapter, Column, Detail, Page, Table
 from streamsim_reports.page.pictures import pictures
-from streamsim_reports.page.results import Results
+from streamsim_reports.page.scores import HEADLINES, Results
 from streamsim_reports.page.text import count, distinct, listed, plus_minus, printable
 
 LEAD = "average-accuracy"  # the figure of the first screen
@@ -21,7 +22,8 @@ LEAD = "average-accuracy"  # the figure of the first screen
 
 def gather_page(runs: Iterable[Run | str | Path]) -> Page:
     """The page of some runs; ValueError, in one line, where a folder cannot be read."""
-    whole = Results(_named(gather(runs)))
+    opened = [checked(run if isinstance(run, Run) else open_run(run)) for run in runs]
+    whole = Results(_named(gather(opened)))
     cohort = whole.cohort
     if len(cohort.scenarios) == 1:
         parts = [whole]
@@ -102,15 +104,15 @@ def _warnings(parts: Iterable[Results]) -> Iterator[str]:
 
 
 def _detail(arm: Arm, whole: Results) -> Detail:
-    rows = whole.summary[whole.summary["label"] == arm.label]
+    scores = [whole.scores[arm.label, name] for name in METRICS]
     metrics = [
         [
-            Cell(METRICS[row.metric].title),
-            Cell(plus_minus(row.mean, row.ci95), row.mean if row.mean == row.mean else None),
-            Cell(str(row.num_seeds), row.num_seeds),
-            Cell(row.note),
+            Cell(METRICS[score.metric].title),
+            Cell(plus_minus(score.mean, score.half), score.mean if score.known else None),
+            Cell(str(score.num_seeds), score.num_seeds),
+            Cell(score.note),
         ]
-        for row in rows.itertuples()
+        for score in scores
     ]
     columns = [Column("Metric"), Column("Mean", True), Column("Seeds", True), Column("Note")]
     own = records.own_options(arm)
@@ -122,17 +124,16 @@ def _detail(arm: Arm, whole: Results) -> Detail:
             Table("", f"Metrics of {arm.label}", columns, metrics),
             *([own] if own.rows else []),
         ],
-        notes=[printable(note, 1000) for note in arm.run.info.get("notes", [])],
+        notes=[printable(note, 1000) for note in records.notes(arm.run)],
     )
 
 
 def _headline(arm: Arm, whole: Results) -> str:
     """`forgetting 0.119 ± 0.012, average accuracy 0.878 ± 0.011`, or what became of it."""
-    by = whole.summary.set_index(["label", "metric"])
     found = [
-        f"{METRICS[name].title.lower()} {plus_minus(row['mean'], row['ci95'])}"
-        for name in results.HEADLINES
-        if (row := by.loc[(arm.label, name)])["mean"] == row["mean"]
+        f"{METRICS[name].title.lower()} {plus_minus(score.mean, score.half)}"
+        for name in HEADLINES
+        if (score := whole.scores[arm.label, name]).known
     ]
     if arm.run.status != "finished":
         found.append(records.status(arm.run))

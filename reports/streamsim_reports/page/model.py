@@ -1,4 +1,4 @@
-"""What a page shows, as plain values: facts are gathered into these, templates only lay them out."""
+"""What a page shows, as plain values: facts are gathered into these, templates lay them out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
-    axis: tuple[str, str] = ("", "")  # the ends of what strips are drawn on
     order: tuple[int, str] | None = None  # the column it is sorted by, and which way
     csv: str = ""  # the same numbers, unrounded, as a data URI
 

@@ -48,7 +48,7 @@ def _choices(arm: Arm) -> dict[str, str]:
         "model": names["model"],
         "seeds": seeds(names["seeds"]),
         "evaluated every": _steps(names.get("eval_every")),
-        "revealed": ", ".join(map(str, arm.run.info["stream"].get("reveals", []))) or "nothing",
+        "revealed": _revealed(arm.run.info["stream"]),
     }
     options = {name: commands.typed(value) for name, value in arm.options.items()}
     return {printable(k, 80): printable(v, 200) for k, v in {**always, **options}.items()}
@@ -138,6 +138,12 @@ def _command(title: str, text: str, note: str = "") -> Command:
     return Command(printable(title), text, printable(note, 2000))
 
 
+def notes(run: Run) -> list[Any]:
+    """What the simulator had to say about the run."""
+    found = run.info.get("notes")
+    return found if isinstance(found, list) else []
+
+
 def seeds(given: Sequence[int]) -> str:
     """`30 (0 to 29)`, `3 (7, 11, 13)`."""
     ordered = sorted(given)
@@ -155,6 +161,11 @@ def status(run: Run) -> str:
 def _part(info: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = info.get(name)
     return part if isinstance(part, Mapping) else {}
+
+
+def _revealed(stream: Mapping[str, Any]) -> str:
+    reveals = stream.get("reveals")
+    return ", ".join(map(str, reveals)) if isinstance(reveals, list) and reveals else "nothing"
 
 
 def _steps(every: object) -> str:

@@ -43,9 +43,8 @@ def draw_svg(figure: Figure) -> str:
     import matplotlib as mpl
 
     buffer = io.StringIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "streamsim", "path.simplify": True}
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context(settings):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "streamsim"}):
         figure.savefig(
             buffer, format="svg", metadata=nothing, transparent=True, bbox_inches="tight"
         )

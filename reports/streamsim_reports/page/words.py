@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from streamsim.metrics import METRICS
 from streamsim_reports.page.model import Answer, Point
 from streamsim_reports.page.records import seed_count, status
-from streamsim_reports.page.results import HEADLINES, UNSURE, Results, last_rows
+from streamsim_reports.page.scores import HEADLINES, UNSURE, Gap, Results
 from streamsim_reports.page.text import count, listed, number, p_value, plus_minus, printable
-
-if TYPE_CHECKING:
-    from streamsim_reports.comparison import Comparison
 
 QUESTIONS = {
     "forgetting": ("Which strategy forgets least?", "How much is forgotten?"),
@@ -22,46 +18,43 @@ QUESTIONS = {
 
 def answers(results: Results) -> list[Answer]:
     """The questions of a first look: who, by how much, how sure."""
-    return [_answer(results, metric) for metric in HEADLINES if results.has(metric)]
+    single = len(results.cohort.arms) == 1
+    answer = _alone if single else _answer
+    return [answer(results, metric) for metric in HEADLINES if results.ranked(metric)]
 
 
 def _answer(results: Results, metric: str) -> Answer:
-    several, single = QUESTIONS[metric]
-    title = METRICS[metric].title
-    rows = results.of(metric)
-    rows = rows[rows["mean"].notna()]
-    best = rows.iloc[0]
-    value = f"{title} {plus_minus(best['mean'], best['ci95'])}"
-    if len(results.cohort.arms) == 1:
-        return Answer(single, plus_minus(best["mean"], best["ci95"]), *_alone(best))
-    if len(rows) == 1:
+    question, (best, *others) = QUESTIONS[metric][0], results.ranked(metric)
+    value = f"{METRICS[metric].title} {plus_minus(best.mean, best.half)}"
+    if not others:
         sentence = f"{value}; no other run has a number to compare it with."
-        return Answer(several, best["label"], sentence, "", "doubt")
-    second = rows.iloc[1]
-    gap = abs(second["mean"] - best["mean"])
-    verb = "less" if not METRICS[metric].higher_is_better else "more"
-    sentence = f"{value}: {number(gap)} {verb} than {second['label']}, the next."
-    certainty, sure = _certainty(results.comparisons[metric], best["label"], second["label"])
-    return Answer(several, best["label"], sentence, certainty, "good" if sure else "doubt")
+        return Answer(question, best.label, sentence, "", "doubt")
+    verb = "more" if METRICS[metric].higher_is_better else "less"
+    away = abs(others[0].mean - best.mean)
+    sentence = f"{value}: {number(away)} {verb} than {others[0].label}, the next."
+    gap = results.gaps[metric][others[0].label]
+    return Answer(question, best.label, sentence, _certainty(gap), "good" if gap.sure else "doubt")
 
 
-def _alone(best: object) -> tuple[str, str, str]:
+def _alone(results: Results, metric: str) -> Answer:
     """What there is to say about a single strategy."""
-    seeds = int(best["num_seeds"])  # type: ignore[index]
-    if seeds < 2:
-        return "One seed: no interval can be given.", "", "doubt"
-    return f"Mean and 95 % confidence interval over {count(seeds, 'seed')}.", "", "plain"
+    score = results.ranked(metric)[0]
+    sentence = f"Mean and 95 % confidence interval over {count(score.num_seeds, 'seed')}."
+    if score.num_seeds < 2:
+        sentence = "One seed: no interval can be given."
+    value = plus_minus(score.mean, score.half)
+    return Answer(QUESTIONS[metric][1], value, sentence, "", "plain")
 
 
-def _certainty(comparison: Comparison, best: str, second: str) -> tuple[str, bool]:
-    row = comparison.table.set_index("label").loc[second]
-    p, needed = float(row["p_corrected"]), row["seeds_needed"]
-    if p != p:
-        return "Not sure: with so few common seeds nothing can be tested.", False
-    if p < UNSURE:
-        return f"Sure: the difference holds in a paired test ({p_value(p)}, corrected).", True
-    about = f"; about {count(int(needed), 'seed')} would be needed" if needed == needed else ""
-    return f"Not sure: the two cannot be told apart ({p_value(p)}, corrected){about}.", False
+def _certainty(gap: Gap) -> str:
+    if gap.sure:
+        return f"Sure: the difference holds in a paired test ({p_value(gap.corrected)}, corrected)."
+    if gap.corrected != gap.corrected:
+        return "Not sure: with so few common seeds nothing can be tested."
+    more = ""
+    if gap.seeds_needed == gap.seeds_needed:
+        more = f"; about {count(int(gap.seeds_needed), 'seed')} would be needed"
+    return f"Not sure: the two cannot be told apart ({p_value(gap.corrected)}, corrected){more}."
 
 
 def points(results: Results) -> list[Point]:
@@ -71,7 +64,7 @@ def points(results: Results) -> list[Point]:
         Point("What was run", list(_run(results))),
         Point("Who wins", list(_wins(results))),
         Point("What is forgotten", list(_forgotten(results))),
-        Point("Where transfer is negative", list(_transfer(results))),
+        Point("Where transfer is negative", [*_transfer(results), *_pairs(results)]),
         Point("What cannot be concluded", list(_open(results)), "doubt"),
         Point("What went wrong", problems, "bad")
         if problems
@@ -87,8 +80,7 @@ def _run(results: Results) -> Iterator[str]:
     settings = f" in {count(len(cohort.arms), 'setting')}" if len(cohort.arms) > len(names) else ""
     yield printable(
         f"{listed(names)}{settings} on {cohort.arms[0].scenario} "
-        f"({stream.get('setting')}-incremental, "
-        f"{count(int(stream.get('num_experiences', 0)), 'experience')}), "
+        f"({stream['setting']}-incremental, {count(stream['num_experiences'], 'experience')}), "
         f"{seed_count(cohort)}; model {listed(models)}."
     )
 
@@ -96,44 +88,37 @@ def _run(results: Results) -> Iterator[str]:
 def _wins(results: Results) -> Iterator[str]:
     if "average_accuracy" in results.comparisons:
         yield from results.comparisons["average_accuracy"].sentences
-    elif results.has("average_accuracy"):
-        best = results.of("average_accuracy").iloc[0]
-        value = plus_minus(best["mean"], best["ci95"])
-        yield f"{best['label']} ends with an average accuracy of {value}."
+    elif ranked := results.ranked("average_accuracy"):
+        value = plus_minus(ranked[0].mean, ranked[0].half)
+        yield f"{ranked[0].label} ends with an average accuracy of {value}."
 
 
 def _forgotten(results: Results) -> Iterator[str]:
-    if not results.has("forgetting"):
-        return
     if "forgetting" in results.comparisons:
         yield from results.comparisons["forgetting"].sentences
-    known = results.accuracy[results.accuracy["accuracy"].notna()]
-    keys = ["label", "on"]
-    learned = known[known["after"] == known["on"]].groupby(keys, observed=True)["accuracy"].mean()
-    final = last_rows(results.accuracy).groupby(keys, observed=True)["accuracy"].mean()
-    loss = (learned - final).dropna()
-    if not loss.empty and loss.max() > 0:
-        label, on = loss.idxmax()  # type: ignore[misc]
+    final = results.final
+    losses = {key: value - final[key] for key, value in results.learned.items() if key in final}
+    if losses and (most := max(losses, key=lambda key: losses[key])) and losses[most] > 0:
         yield (
-            f"The largest loss: {label} on experience {on}, from {number(learned[label, on])} when "
-            f"it had been learned to {number(final[label, on])} at the end."
+            f"The largest loss: {most[0]} on experience {most[1]}, from "
+            f"{number(results.learned[most])} when it had been learned to {number(final[most])} "
+            "at the end."
         )
 
 
 def _transfer(results: Results) -> Iterator[str]:
     for metric in ("backward_transfer", "forward_transfer"):
-        rows = results.of(metric)
-        rows = rows[rows["mean"].notna()]
-        if rows.empty:
+        scores = results.ranked(metric)
+        if not scores:
             continue
-        negative = rows[rows["mean"] + rows["ci95"].fillna(0) < 0]["label"].tolist()
-        which = "every strategy" if len(negative) == len(rows) > 1 else listed(negative)
-        name = METRICS[metric].title
+        # without an interval nothing is clear, so one seed alone says nothing
+        negative = [score.label for score in scores if score.mean + score.half < 0]
+        everyone = len(negative) == len(scores) > 1
         if negative:
-            yield f"{name} is negative with {which}."
+            which = "every strategy" if everyone else listed(negative)
+            yield f"{METRICS[metric].title} is negative with {which}."
         else:
-            yield f"{name} is not clearly below zero with any strategy."
-    yield from _pairs(results)
+            yield f"{METRICS[metric].title} is not clearly below zero with any strategy."
 
 
 def _pairs(results: Results) -> Iterator[str]:
@@ -145,42 +130,43 @@ def _pairs(results: Results) -> Iterator[str]:
     except ValueError:
         yield "Which experiences harm which was not measured; run with --transference for that."
         return
-    table = table[(table["source"] != table["target"]) & table["ratio"].notna()]
+    table = table[(table["source"] != table["target"]) & (table["ratio"] > 0)]
     for label, rows in table.groupby("label", observed=True):
         last = rows[rows["after"] == rows["after"].max()]
-        mean = np.exp(np.log(last["ratio"]).groupby([last["source"], last["target"]]).mean())
-        source, target = mean.idxmax()
-        share = float((mean > 1).mean())
+        mean = np.log(last["ratio"]).groupby([last["source"], last["target"]]).mean()
+        source, target = mean.index[int(mean.argmax())]
+        share = float((mean > 0).mean())
+        worst = number(float(np.exp(mean.max())), 2)
         yield (
             f"{label}: at the end a step on one experience harms another in {share:.0%} of all "
-            f"pairs, most of all {source} → {target} (loss × {number(float(mean.max()), 2)})."
+            f"pairs, most of all {source} → {target} (loss × {worst})."
         )
 
 
 def _open(results: Results) -> Iterator[str]:
-    for metric, comparison in results.comparisons.items():
-        yield from _ties(metric, comparison)
+    for metric, gaps in results.gaps.items():
+        tied = [gap.label for gap in gaps.values() if gap.corrected >= UNSURE]
+        if tied:
+            best = results.comparisons[metric].baseline
+            title = METRICS[metric].title.lower()
+            yield f"In {title}, {best} cannot be told apart from {listed(tied)}."
     single = [arm.label for arm in results.cohort.arms if len(arm.run.configuration["seeds"]) == 1]
     if single:
         yield f"With one seed there is no interval and no test: {listed(single)}."
-    counts = {len(arm.run.configuration["seeds"]) for arm in results.cohort.arms}
-    if len(counts) > 1:
+    if len({len(arm.run.configuration["seeds"]) for arm in results.cohort.arms}) > 1:
         yield "Numbers of seeds differ; paired tests use the seeds that runs have in common."
-    undefined = results.summary[results.summary["mean"].isna() & (results.summary["note"] != "")]
-    for note, rows in undefined.groupby("note", sort=False):
-        titles = list(dict.fromkeys(METRICS[name].title for name in rows["metric"]))
-        if len(rows) == len(results.cohort.arms) * len(titles):
-            yield f"{listed(titles)}: {note}."
+    yield from _undefined(results)
 
 
-def _ties(metric: str, comparison: Comparison) -> Iterator[str]:
-    table = comparison.table
-    tied = table[table["p_corrected"] >= UNSURE]
-    if not tied.empty:
-        yield (
-            f"In {METRICS[metric].title.lower()}, {comparison.baseline} cannot be told apart from "
-            f"{listed(tied['label'].astype(str).tolist())}."
-        )
+def _undefined(results: Results) -> Iterator[str]:
+    """Metrics that no arm has, by the reason they have in common."""
+    reasons: dict[str, list[str]] = {}
+    for name, metric in METRICS.items():
+        notes = {score.note for score in results.of(name)}
+        if not results.ranked(name) and len(notes) == 1:
+            reasons.setdefault(notes.pop(), []).append(metric.title)
+    for reason, titles in reasons.items():
+        yield f"{listed(titles)}: {reason}."
 
 
 def wrong(results: Results) -> Iterator[str]:
@@ -189,8 +175,8 @@ def wrong(results: Results) -> Iterator[str]:
         labels = [arm.label for arm in results.cohort.arms if arm.run is run]
         if run.status != "finished":
             yield f"{listed(labels)}: {status(run)}; shown as far as it goes."
-    gone = results.summary.groupby("label", sort=False)["num_diverged"].max()
     for arm in results.cohort.arms:
-        if number_gone := int(gone[arm.label]):
+        gone = results.scores[arm.label, HEADLINES[-1]].num_diverged
+        if gone:
             total = len(arm.run.configuration["seeds"])
-            yield f"{arm.label}: {number_gone} of {total} replicas diverged, left out of means."
+            yield f"{arm.label}: {gone} of {total} replicas diverged; they are left out of means."
