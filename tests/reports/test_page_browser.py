@@ -252,13 +252,13 @@ def _check_metrics(table: pd.DataFrame, folders: list[Path]) -> None:
 
 
 def _check_experiences(table: pd.DataFrame, folders: list[Path]) -> None:
-    by = table.set_index(["label", "on"])["mean"]
+    by = table.set_index(["label", "experience"])["mean"]
     for folder in folders:
         rows = pd.read_parquet(folder / "accuracy.parquet")
         for on in range(5):
             chosen = rows[(rows["after"] == 4) & (rows["on"] == on)]
             mean = (chosen["correct"].sum() / chosen["total"].sum()).item()
-            assert by.loc[(folder.name, on)] == pytest.approx(mean, abs=1e-8)
+            assert by.loc[(folder.name, on + 1)] == pytest.approx(mean, abs=1e-8)
 
 
 # -- looks -----------------------------------------------------------------------------------------
@@ -292,6 +292,22 @@ CONTRASTS = """() => {
             .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
         return 0.2126 * x + 0.7152 * y + 0.0722 * z;
     };
+    // what is painted under the middle of a text of a figure: cells of heat maps, bands
+    const painted = (e) => {
+        const svg = e.closest('svg'), box = e.getBoundingClientRect();
+        const middle = new DOMPoint(box.x + box.width / 2, box.y + box.height / 2);
+        let colour = ground(svg);
+        for (const shape of svg.querySelectorAll('path, rect, text')) {
+            if (shape === e) break;
+            const style = getComputedStyle(shape), matrix = shape.getScreenCTM?.();
+            if (!shape.isPointInFill || style.fill === 'none' || shape.closest('defs')) continue;
+            if (!shape.isPointInFill(middle.matrixTransform(matrix.inverse()))) continue;
+            const share = Number(style.fillOpacity) * Number(style.opacity);
+            const over = rgb(style.fill);
+            colour = colour.map((v, i) => i < 3 ? share * over[i] + (1 - share) * v : 255);
+        }
+        return colour;
+    };
     const ground = (e) => {
         for (; e; e = e.parentElement) {
             const colour = rgb(getComputedStyle(e).backgroundColor);
@@ -304,10 +320,10 @@ CONTRASTS = """() => {
     while (walker.nextNode()) {
         const e = walker.currentNode.parentElement;
         if (!walker.currentNode.textContent.trim() || !e.checkVisibility()) continue;
-        if (e.closest('script, style, title, desc, .over-colour')) continue;
+        if (e.closest('script, style, title, desc')) continue;
         const style = getComputedStyle(e);
         const own = e.closest('svg') ? style.fill : style.color;
-        const [a, b] = [light(rgb(own)), light(ground(e.closest('svg') || e))];
+        const [a, b] = [light(rgb(own)), light(e.closest('svg') ? painted(e) : ground(e))];
         const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
         found.push([ratio, e.textContent.trim().slice(0, 60), own]);
     }
@@ -322,7 +338,7 @@ def test_every_text_is_legible(report: Path, open_page: Open, scheme: str) -> No
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 200
-    assert [found for found in contrasts if found[0] < 4.5] == []
+    assert sorted(found for found in contrasts if found[0] < 4.5) == []
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (dark == "rgb(255, 255, 255)") == (scheme == "light")
 

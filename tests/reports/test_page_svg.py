@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 
-from streamsim_reports.page.svg import PRESENTATION, draw_svg, inline_svg, natural_width
+from streamsim_reports.page.svg import PRESENTATION, draw_svg, inline_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -119,5 +119,6 @@ def test_only_known_presentation_is_kept() -> None:
     assert "position" not in PRESENTATION
 
 
-def test_the_width_is_that_of_the_view_box() -> None:
-    assert natural_width(HOSTILE) == 10.0
+def test_its_natural_size_is_that_of_the_view_box_in_pixels() -> None:
+    root = ElementTree.fromstring(inline_svg(HOSTILE, "f", "t", "d", {}))
+    assert (root.get("width"), root.get("height")) == ("13", "27")  # 10 and 20 points

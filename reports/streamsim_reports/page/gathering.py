@@ -13,11 +13,9 @@ from streamsim_reports.cohort import Arm, Cohort, gather
 from streamsim_reports.page import records, results, words
 from streamsim_reports.page.checks import checked
 from streamsim_reports.page.model import Cell, Chapter, Column, Detail, Page, Table
-from streamsim_reports.page.pictures import pictures
+from streamsim_reports.page.pictures import LEAD, pictures
 from streamsim_reports.page.scores import HEADLINES, Results
 from streamsim_reports.page.text import count, distinct, listed, plus_minus, printable
-
-LEAD = "average-accuracy"  # the figure of the first screen
 
 
 def gather_page(runs: Iterable[Run | str | Path]) -> Page:

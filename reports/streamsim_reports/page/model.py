@@ -80,7 +80,6 @@ class Picture:
     title: str
     caption: str
     svg: str
-    width: float  # in points, at which its text has its natural size
     csv: str  # a data URI
     file: str  # the name to download it under
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from streamsim_reports.cohort import Cohort
 from streamsim_reports.page.model import Absent, Picture
-from streamsim_reports.page.svg import draw_svg, inline_svg, natural_width
+from streamsim_reports.page.svg import draw_svg, inline_svg
 from streamsim_reports.page.text import data_uri
+
+LEAD = "average-accuracy"  # the figure beside the summary, which has half the width
+LEAD_SIZE = (5.6, 3.9)  # inches
 
 if TYPE_CHECKING:
     from streamsim_reports.figures import Kind
@@ -28,6 +31,14 @@ def pictures(cohort: Cohort, prefix: str) -> tuple[list[Picture], list[Absent]]:
     return drawn, absent
 
 
+def _colours() -> dict[str, str]:
+    """The neutral colours of the light scheme, as the style sheet calls them."""
+    from streamsim_reports.figures.theme import SCHEMES
+
+    light = SCHEMES["light"]
+    return {light.ink: "var(--ink)", light.muted: "var(--soft)", light.grid: "var(--line)"}
+
+
 def _picture(kind: Kind, cohort: Cohort, prefix: str) -> Picture:
     from streamsim_reports.figures import figure
 
@@ -35,7 +46,10 @@ def _picture(kind: Kind, cohort: Cohort, prefix: str) -> Picture:
     with warnings.catch_warnings():
         # the browser brings the letters that matplotlib's own font lacks
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        source = draw_svg(figure(kind, cohort))
+        drawn = figure(kind, cohort)
+        if kind.name == LEAD:
+            drawn.set_size_inches(LEAD_SIZE)
+        source = draw_svg(drawn)
     numbers = kind.numbers(cohort)
     caption = kind.caption(cohort, numbers)
     return Picture(
@@ -43,8 +57,7 @@ def _picture(kind: Kind, cohort: Cohort, prefix: str) -> Picture:
         name=name,
         title=kind.title,
         caption=caption,
-        svg=inline_svg(source, name, kind.title, f"{kind.description} {caption}", {}),
-        width=natural_width(source),
+        svg=inline_svg(source, name, kind.title, f"{kind.description} {caption}", _colours()),
         csv=data_uri(numbers),
         file=f"{kind.name}.csv",
     )

@@ -135,8 +135,8 @@ def by_experience(results: Results, prefix: str) -> Table:
 def _long(final: dict[tuple[str, int], float]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = [(label, on, value) for (label, on), value in final.items()]
-    return pd.DataFrame(rows, columns=["label", "on", "mean"])
+    rows = [(*key, value) for key, value in final.items()]
+    return pd.DataFrame(rows, columns=["label", "experience", "mean"])
 
 
 def _plain(value: float) -> Cell:

@@ -134,21 +134,22 @@ class Results:
 
     @cached_property
     def learned(self) -> dict[tuple[str, int], float]:
-        """Accuracy on an experience just after training on it, mean over seeds: by label, on."""
+        """Accuracy on an experience just after training on it, mean over seeds: by label, experience."""
         known = self.accuracy[self.accuracy["accuracy"].notna()]
         return _means(known[known["after"] == known["on"]])
 
     @cached_property
     def final(self) -> dict[tuple[str, int], float]:
-        """Accuracy on an experience after the last one an arm has done: by label, on."""
+        """Accuracy on an experience after the last one an arm has done: by label, experience."""
         known = self.accuracy[self.accuracy["accuracy"].notna()]
         last = known.groupby("label", observed=True)["after"].transform("max")
         return _means(known[known["after"] == last])
 
 
 def _means(rows: pd.DataFrame) -> dict[tuple[str, int], float]:
+    """Keys as people count: the first experience is 1."""
     means = rows.groupby(["label", "on"], observed=True)["accuracy"].mean()
-    return {(str(label), int(on)): value for (label, on), value in _items(means)}
+    return {(str(label), int(on) + 1): value for (label, on), value in _items(means)}
 
 
 def _items(series: pd.Series[Any]) -> list[tuple[Any, float]]:

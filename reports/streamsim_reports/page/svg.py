@@ -64,8 +64,8 @@ def inline_svg(
     used = _references(root)
     lower = {colour.lower(): new for colour, new in colours.items()}
     _clean(root, prefix, used, lower)
-    for size in ("width", "height"):
-        root.attrib.pop(size, None)
+    width, height = root.attrib.get("viewBox", "0 0 0 0").split()[2:]
+    root.attrib |= {"width": _pixels(width), "height": _pixels(height)}
     # what matplotlib says in a style sheet
     root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt", "font-family": FONTS}
     root.attrib |= {
@@ -78,12 +78,6 @@ def inline_svg(
         element.text = text
         root.insert(position, element)
     return ElementTree.tostring(root, encoding="unicode")
-
-
-def natural_width(source: str) -> float:
-    """The width of an SVG document in points, from its view box."""
-    box = str(ElementTree.fromstring(source).get("viewBox", "0 0 0 0")).split()
-    return float(box[2])
 
 
 def _clean(element: Element, prefix: str, used: set[str], colours: Mapping[str, str]) -> None:
@@ -157,6 +151,11 @@ def _rounded(text: str) -> str:
     """
     short = re.sub(r"-?\d+(\.\d+)?", lambda found: _short(float(found[0])), text)
     return re.sub(r"\s*([MLQCZz])\s*", r"\1", " ".join(short.split()))
+
+
+def _pixels(points: str) -> str:
+    """At this size text has the size it was drawn with."""
+    return f"{float(points) * 4 / 3:.0f}"
 
 
 def _short(value: float) -> str:

@@ -139,7 +139,7 @@ def _pairs(results: Results) -> Iterator[str]:
         worst = number(float(np.exp(mean.max())), 2)
         yield (
             f"{label}: at the end a step on one experience harms another in {share:.0%} of all "
-            f"pairs, most of all {source} → {target} (loss × {worst})."
+            f"pairs, most of all {source + 1} → {target + 1} (loss × {worst})."
         )
 
 
