@@ -12,14 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from streamsim import composition, configuration, devices, draws
+from streamsim import composition, configuration, devices, draws, pairs
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
 from streamsim.learner import Learner
 from streamsim.population import Population
+from streamsim.prequential import PrequentialOptions
 from streamsim.program import Program, World
-from streamsim.strategy import Network, Scope
+from streamsim.strategy import Network, Part, Scope
 from streamsim.stream import StreamSpec
+from streamsim.transference import TransferenceOptions
 from streamsim.trees import map_tree, stack
 
 
@@ -41,6 +43,8 @@ class Chunk:
     device: torch.device
     learner: Callable[[], Learner]  # drawn and allocated only when its turn comes
     notes: Sequence[str] = ()
+    transference: TransferenceOptions | None = None  # None: not measured
+    prequential: PrequentialOptions | None = None
 
 
 def make_chunks(
@@ -81,10 +85,14 @@ def _chunks_of(
     setting = group.setting
     stream = setting.scenario.stream(root)
     composition.check_fit(setting.parts, stream.spec, setting.train.batch_size)
+    if setting.transference is not None:
+        scope = _scope(setting.parts)
+        pairs.check_fit(setting.transference, stream.spec.num_experiences, scope)
     network = Network(_module(setting.model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
-    program = Program(setting.parts, stream, pool, network, setting.train)
+    judges = setting.prequential is not None
+    program = Program(setting.parts, stream, pool, network, setting.train, judges)
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
     largest = _largest(vectorize, program, setting.model, members[0], group, device)
     notes = composition.hints(setting.parts, stream.spec)
@@ -97,7 +105,15 @@ def _chunks_of(
             return _population(program, setting.model, chosen, group, device, compiler)
 
         replicas = [(index, seed) for index, _, seed in chosen]
-        yield Chunk(replicas, stream.spec, device, learner, notes)
+        yield Chunk(
+            replicas,
+            stream.spec,
+            device,
+            learner,
+            notes,
+            setting.transference,
+            setting.prequential,
+        )
 
 
 def _population(
@@ -115,7 +131,6 @@ def _population(
         for key, replica, (_, values, _) in zip(keys, drawn, members, strict=True)
     ]
     world: World = worlds[0] if len(worlds) == 1 else stack(worlds)
-    scopes: list[Scope] = [p.scope for p in program.parts if p.scope != "experience"]
     return Population(
         program=program,
         world=map_tree(lambda tensor: tensor.to(device), world),
@@ -123,8 +138,13 @@ def _population(
         initial_module=lambda key: _module(model, program.stream.spec, key),
         compiler=compiler,
         device=device,
-        scope=scopes[0] if scopes else "experience",
+        scope=_scope(program.parts),
     )
+
+
+def _scope(parts: Sequence[Part]) -> Scope:
+    """The data that training at an experience sees; at most one part chooses."""
+    return next((part.scope for part in parts if part.scope != "experience"), "experience")
 
 
 def replica_key(seed: int) -> Tensor:

@@ -19,10 +19,16 @@ from streamsim import composition, options, registry
 from streamsim.fingerprint import fingerprint
 from streamsim.optimizers import TrainOptions
 from streamsim.options import did_you_mean
+from streamsim.prequential import PrequentialOptions
 from streamsim.strategy import Part
 from streamsim.stream import Scenario, StreamSpec
+from streamsim.transference import TransferenceOptions
 
-SECTIONS = ("scenario", "strategy", "model", "train")
+MEASURES: Mapping[str, Any] = {
+    "transference": TransferenceOptions,
+    "prequential": PrequentialOptions,
+}
+SECTIONS = ("scenario", "strategy", "model", "train", *MEASURES)
 TRAIN_FLOATS = ("lr", "momentum", "weight_decay")
 MAX_SEED = 2**62
 
@@ -73,6 +79,8 @@ class Setting:
     parts: Sequence[Part]
     model: ModelFactory
     train: TrainOptions
+    transference: TransferenceOptions | None = None  # None: not measured
+    prequential: PrequentialOptions | None = None
 
 
 def resolve(
@@ -83,6 +91,8 @@ def resolve(
     seeds: int | Sequence[int],
     sweep: Mapping[str, Sequence[Any]],
     eval_every: int | None,
+    transference: bool = False,
+    prequential: bool | None = None,
 ) -> tuple[Configuration, Objects]:
     """Validate everything given, fill in every default, and keep objects given from Python."""
     parts = None
@@ -95,6 +105,11 @@ def resolve(
     )
     if eval_every is not None and eval_every < 1:
         raise ValueError(f"eval_every={eval_every}: give a number of steps, at least 1")
+    chosen = objects.scenario or registry.load("scenario", str(scenario))
+    if prequential is None:  # scenarios of drifting streams ask for it
+        prequential = getattr(chosen, "prequential", False)
+    wanted = {"transference": transference, "prequential": prequential}
+    values = _with_measures(values, sweep, wanted)
     sections = _by_section(values)
     for name in [*values, *sweep]:
         section = name.partition(".")[0]
@@ -119,6 +134,23 @@ def resolve(
     if "train.optimizer" in swept and "train.lr" in kept and not given_lr:
         kept["train.lr"] = None  # every optimizer brings its own
     return Configuration(**{**vars(names), "options": kept, "sweep": swept}), objects
+
+
+def _with_measures(
+    values: Mapping[str, Any], sweep: Mapping[str, Any], wanted: Mapping[str, bool]
+) -> Mapping[str, Any]:
+    """Options of what is measured besides: they stand in a configuration only where it is."""
+    for name in [*sweep, *values]:
+        section = name.partition(".")[0]
+        if section in MEASURES and name in sweep:
+            raise ValueError(f"--sweep {name}: a run measures one way; use --set {name}=VALUE")
+        if section in MEASURES and not wanted[section]:
+            raise ValueError(f"{name}: {section} is not measured; add --{section}")
+    defaults: dict[str, Any] = {}
+    for section, kind in MEASURES.items():
+        if wanted[section]:
+            defaults |= _fields(section, kind())
+    return {**defaults, **values}
 
 
 def build(configuration: Configuration, objects: Objects, setting: Mapping[str, Any]) -> Setting:
@@ -202,7 +234,12 @@ def _build(
     else:
         parts = composition.rebuild_parts(objects.parts, sections["strategy"])
     train = options.build(TrainOptions, sections["train"], "train")
-    return Setting(scenario, parts, model, train)
+    measures = {
+        name: options.build(kind, sections[name], name)
+        for name, kind in MEASURES.items()
+        if sections[name]
+    }
+    return Setting(scenario, parts, model, train, **measures)
 
 
 def _options_of(setting: Setting) -> dict[str, Any]:
@@ -211,7 +248,10 @@ def _options_of(setting: Setting) -> dict[str, Any]:
     for part in setting.parts:
         found |= _fields(f"strategy.{part.name}", part)
     owner = getattr(setting.model, "__self__", None)
-    return found | (_fields("model", owner) if owner else {}) | _fields("train", setting.train)
+    found |= (_fields("model", owner) if owner else {}) | _fields("train", setting.train)
+    for name in MEASURES:
+        found |= _fields(name, getattr(setting, name))
+    return found
 
 
 def _fields(prefix: str, built: Any) -> dict[str, Any]:

@@ -7,12 +7,23 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from streamsim.transference import PairLosses, TransferenceOptions
+
 
 class Losses(NamedTuple):
     """Training losses of some steps; a replica may idle while others have more samples."""
 
     value: Tensor  # [R, S] float32
     active: Tensor  # [R, S] bool
+
+
+class Judged(NamedTuple):
+    """How incoming samples were predicted before they were learned from, in order of arrival."""
+
+    label: Tensor  # [R, N] int64
+    predicted: Tensor  # [R, N] int64
+    log_loss: Tensor  # [R, N] float32
+    counts: Tensor  # [R, N] bool: a sample's first visit; padding and later epochs do not count
 
 
 class Learner(Protocol):
@@ -51,8 +62,25 @@ class Learner(Protocol):
         """Test samples, `[R, len(experiences)]` int64."""
         ...
 
+    def transference(self, options: TransferenceOptions, after: int) -> PairLosses:
+        """Losses on every experience before and after a step on every one, `[R, E]` and
+        `[R, E, E]`, having trained on experience `after` last (-1: none); changes nothing.
+
+        A learner without gradients raises ValueError.
+        """
+        ...
+
+    def meta_transference(self, options: TransferenceOptions) -> Mapping[int, PairLosses]:
+        """The same between episodes of meta-training, by outer steps made; empty without any."""
+        ...
+
     def take_losses(self) -> Losses:
         """Training loss of every step since the last call."""
+        ...
+
+    def take_judged(self) -> Judged:
+        """Predictions of every incoming sample since the last call, if the learner was told to
+        judge."""
         ...
 
     def finite(self) -> Tensor:

@@ -78,7 +78,11 @@ def update(
     lr: Number,
     rates: Mapping[str, Number],
 ) -> tuple[dict[str, Tensor], OptimizerState]:
-    """One step; `rates` are factors on the learning rate by parameter name."""
+    """One step; `rates` are factors on the learning rate by parameter name.
+
+    For one replica, or for stacked ones (`[R, ...]` parameters, `[R]` numbers) without a vmap: the
+    rules are element-wise.
+    """
     rule = _sgd if options.optimizer == "sgd" else _adam
     return rule(options, params, grads, state, lr, rates)
 
@@ -100,7 +104,7 @@ def _sgd(
             direction = (
                 _scaled_add(direction, first[k], options.momentum) if options.nesterov else first[k]
             )
-        after[k] = _descend(p, direction, _rate(lr, rates, k))
+        after[k] = _descend(p, direction, _along(_rate(lr, rates, k), p))
     return after, OptimizerState(first, {}, state.step)
 
 
@@ -122,19 +126,26 @@ def _adam(
     first: dict[str, Tensor] = {}
     second: dict[str, Tensor] = {}
     for k, p in params.items():
-        rate = _rate(lr, rates, k)
+        rate = _along(_rate(lr, rates, k), p)
         gradient = grads[k] if decoupled else _decayed(grads[k], p, options.weight_decay)
         if decoupled and not _is_zero(options.weight_decay):
-            p = p * (1 - rate * options.weight_decay)
+            p = p * (1 - rate * _along(options.weight_decay, p))
         first[k] = torch.lerp(state.first[k], gradient, 1 - BETA_1)
         second[k] = torch.addcmul(state.second[k] * BETA_2, gradient, gradient, value=1 - BETA_2)
-        denominator = second[k].sqrt() / correction_2 + EPSILON
-        after[k] = p - (rate / correction_1) * (first[k] / denominator)
+        denominator = second[k].sqrt() / _along(correction_2, p) + EPSILON
+        after[k] = p - (rate / _along(correction_1, p)) * (first[k] / denominator)
     return after, OptimizerState(first, second, step)
 
 
 def _rate(lr: Number, rates: Mapping[str, Number], name: str) -> Number:
     return lr * rates[name] if name in rates else lr
+
+
+def _along(number: Number, p: Tensor) -> Number:
+    """A number of each replica, `[R]`, shaped to go with stacked parameters, `[R, ...]`."""
+    if isinstance(number, Tensor) and 0 < number.ndim < p.ndim:
+        return number.view(-1, *[1] * (p.ndim - 1))
+    return number
 
 
 def _is_zero(number: Number) -> bool:
@@ -147,6 +158,7 @@ def _decayed(gradient: Tensor, p: Tensor, decay: Number) -> Tensor:
 
 def _scaled_add(a: Tensor, b: Tensor, factor: Number) -> Tensor:
     """a + factor * b in one pass over memory."""
+    factor = _along(factor, a)
     if isinstance(factor, Tensor):
         return torch.addcmul(a, b, factor)
     return torch.add(a, b, alpha=factor)

@@ -8,27 +8,45 @@ Shape letters: R replicas, S steps of a stretch, B batch, N padded samples, C cl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
-from streamsim import draws
+from streamsim import draws, pairs
 from streamsim.compilation import Compiler, signature
 from streamsim.devices import COPIES, saved_bytes
-from streamsim.learner import Losses
-from streamsim.program import Aux, Carry, Inputs, Moving, Program, World
+from streamsim.learner import Judged, Losses
+from streamsim.program import Carry, Inputs, Moving, Passed, Program, World
 from streamsim.schedule import num_steps, order
-from streamsim.strategy import Arrivals, Scope
+from streamsim.strategy import Params, Scope, mask
 from streamsim.stream import Padded, Replica, pad
-from streamsim.trees import Tree, flatten, map_tree, num_bytes, stack, unflatten, unstack
+from streamsim.transference import PairLosses, TransferenceOptions
+from streamsim.trees import (
+    Tree,
+    flatten,
+    map_tree,
+    num_bytes,
+    over_first_axis,
+    stack,
+    unflatten,
+    unstack,
+)
 
 STRETCH = 256  # most steps planned at once
 EVAL_FLOATS = 2**23  # inputs held at once while evaluating
+
+
+class Planned(NamedTuple):
+    """A stretch before it is made; of several replicas, their axis comes second."""
+
+    inputs: Inputs
+    active: Tensor  # [S] bool: the replica is not idle
+    fresh: Tensor  # [S, B] bool: a sample's first visit
 
 
 @dataclass
@@ -45,8 +63,10 @@ class Population:
     carry: Carry = field(init=False)
     _losses: list[Tensor] = field(init=False, default_factory=list)  # [S] or [S, R] a stretch
     _active: list[Tensor] = field(init=False, default_factory=list)
+    _judged: list[Judged] = field(init=False, default_factory=list)
     _train: dict[int, Padded] = field(init=False, default_factory=dict)
     _test: dict[int, Padded] = field(init=False, default_factory=dict)
+    _sides: pairs.Sides | None = field(init=False, default=None)  # samples of transference
 
     # -- the replica axis ---------------------------------------------------------------------
     @property
@@ -60,11 +80,9 @@ class Population:
     def _stack(self, trees: Sequence[Tree]) -> Tree:
         return trees[0] if self._alone else stack(list(trees))
 
-    def _lift(
-        self, function: Callable[..., Any], *axes: int | None, out: int | tuple[int, int] = 0
-    ) -> Any:
-        """The function of one replica as a function of all: `axes` as vmap's in_dims."""
-        return function if self._alone else vmap(function, in_dims=axes, out_dims=out)
+    def _lift(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function of one replica as a function of all, replica axis first everywhere."""
+        return function if self._alone else over_first_axis(function)
 
     def _rows(self, values: Tensor) -> Tensor:
         """Per-replica results with the replica axis first, also of one replica."""
@@ -100,18 +118,21 @@ class Population:
     # -- learner ------------------------------------------------------------------------------
     def start(self) -> None:
         """Initial weights, own parameters and states of every replica."""
-        keys = self._rows(self.world.key).cpu()
+        params, meta = self._fresh()
+        initial = self._lift(self.program.initial)
+        self.carry = self._settled(initial(self.world, params, meta))
+
+    def _fresh(self) -> tuple[Params, Tensor | None]:
+        """The model's own initial weights, and ids for meta-training."""
         params = [
             {name: p.detach() for name, p in self.initial_module(key).named_parameters()}
-            for key in keys
+            for key in self._rows(self.world.key).cpu()
         ]
         metas = [replica.meta for replica in self.replicas]
         meta = None
         if metas[0] is not None:
             meta = self._stack([m.to(self.device) for m in metas if m is not None])
-        initial = self._lift(self.program.initial, 0, 0, None if meta is None else 0)
-        stacked = map_tree(lambda t: t.to(self.device), self._stack(params))
-        self.carry = self._settled(initial(self.world, stacked, meta))
+        return map_tree(lambda t: t.to(self.device), self._stack(params)), meta
 
     def num_steps(self, experience: int) -> int:
         """Training steps at an experience; replicas with fewer samples idle through the last."""
@@ -136,13 +157,15 @@ class Population:
                 return self.program.boundary(hook, carry, world, self._index(experience), ids, size)
 
             with torch.no_grad():
-                lifted = self._lift(boundary, 0, 0, 0, 0)
+                lifted = self._lift(boundary)
                 self.carry = self._settled(lifted(self.carry, self.world, *data))
 
     def train(self, experience: int, steps: range) -> None:
         """Make a stretch of steps of an experience."""
-        inputs, active = self._plan(experience, steps)
-        self._steps(inputs, active)
+        known, planned = self.carry.seen, self._plan(experience, steps)
+        scores = self._steps(planned.inputs, planned.active)
+        if self.program.judges:
+            self._judged.append(judge(known, planned, torch.stack(scores), self._alone))
 
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
@@ -154,13 +177,42 @@ class Population:
             return self.program.correct(carry, world, self._index(max(after, 0)), tests, batch)
 
         with torch.no_grad():
-            counts: Tensor = self._lift(correct, 0, 0, 0)(self.carry, self.world, tests)
+            counts: Tensor = self._lift(correct)(self.carry, self.world, tests)
         return self._rows(counts).cpu()
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
         """Test samples, `[R, len(experiences)]`."""
         sizes = [self._rows(self._test_data(e).size) for e in experiences]
         return torch.stack(sizes, dim=1).cpu()
+
+    def transference(self, options: TransferenceOptions, after: int) -> PairLosses:
+        """Losses on every experience before and after a step on every one."""
+        if self._sides is None:
+            keys = list(self._rows(self.world.key).cpu())
+            drawn = pairs.draw(self.program.stream, self.replicas, keys, options.samples)
+            self._sides = map_tree(lambda t: t.to(self.device), self._stack(drawn))
+
+        def losses(carry: Carry, world: World, sides: pairs.Sides) -> PairLosses:
+            experience = self._index(max(after, 0))
+            return pairs.experience_losses(
+                self.program, carry, world, experience, sides, options.lr, self.size
+            )
+
+        with torch.no_grad():
+            found = self._lift(losses)(self.carry, self.world, self._sides)
+        return PairLosses(*(self._rows(each).cpu() for each in found))
+
+    def meta_transference(self, options: TransferenceOptions) -> Mapping[int, PairLosses]:
+        """What a part that meta-learns tells, by outer steps made."""
+        params, meta = self._fresh()
+
+        def losses(world: World, params: Params, meta: Tensor | None) -> Mapping[int, PairLosses]:
+            return self.program.meta_transference(world, params, meta, options)
+
+        with torch.no_grad():
+            found = self._lift(losses)(self.world, params, meta)
+        rows = {moment: map(self._rows, each) for moment, each in found.items()}
+        return {moment: PairLosses(*(t.cpu() for t in each)) for moment, each in rows.items()}
 
     def take_losses(self) -> Losses:
         """Loss of every step since the last call."""
@@ -171,6 +223,12 @@ class Population:
         if self._alone:
             return Losses(value[None].cpu(), active[None].cpu())
         return Losses(value.T.cpu(), active.T.cpu())
+
+    def take_judged(self) -> Judged:
+        """Predictions of every incoming sample since the last call."""
+        judged = Judged(*(torch.cat(each, dim=1) for each in zip(*self._judged, strict=True)))
+        self._judged = []
+        return judged
 
     def parameters(self) -> dict[str, Tensor]:
         """The trained weights, `[R, ...]` each."""
@@ -184,8 +242,7 @@ class Population:
     def bytes_needed(self) -> int:
         """Memory that training takes, by weighing the state and the tensors of one step."""
         self.start()
-        inputs, _ = self._plan(0, range(1))
-        example = unstack(inputs, 1)[0]
+        example = unstack(self._plan(0, range(1)).inputs, 1)[0]
         leaves = {k: p.detach().requires_grad_() for k, p in self.carry.params.items()}
         saved = saved_bytes(self._loss_step, leaves, self.carry.states, self.world, example)
         return COPIES * num_bytes(self.carry) + 2 * saved
@@ -210,8 +267,8 @@ class Population:
     def _index(self, experience: int) -> Tensor:
         return torch.tensor(experience, device=self.device)
 
-    def _plan(self, experience: int, steps: range) -> tuple[Inputs, Tensor]:
-        """Inputs of every step, step first and contiguous, and `[S, R]`: who is not idle."""
+    def _plan(self, experience: int, steps: range) -> Planned:
+        """A stretch, step first and contiguous."""
         program, data = self.program, self._train_data(experience)
         padded, smallest = data.ids.shape[-1], int(data.size.min())
 
@@ -220,29 +277,24 @@ class Population:
             shuffled = order(
                 program.train, key, size, steps, padded, smallest, program.stream.spec.ordered
             )
-            chosen = ids[shuffled.place]
-            arrivals = Arrivals(
-                chosen,
-                program.labels(world, chosen),
-                shuffled.weight,
-                shuffled.fresh,
-                shuffled.clock,
-            )
+            arrivals = program.arrivals(world, ids[shuffled.place], shuffled)
             carry, inputs = program.plan(carry, world, self._index(experience), arrivals)
-            return carry, (inputs, shuffled.weight.sum(-1) > 0)
+            return carry, Planned(inputs, shuffled.weight.sum(-1) > 0, shuffled.fresh)
 
         with torch.no_grad():
-            lifted = self._lift(plan, 0, 0, 0, 0, out=(0, 1))
-            carry, (inputs, active) = lifted(self.carry, self.world, *data)
+            carry, planned = self._lift(plan)(self.carry, self.world, *data)
         # steps must get the same strides whether or not a hook returned a view
         self.carry = self._settled(carry)
-        return map_tree(torch.Tensor.contiguous, inputs), active
+        if not self._alone:
+            planned = map_tree(lambda planned_RS: planned_RS.transpose(0, 1), planned)
+        contiguous: Planned = map_tree(torch.Tensor.contiguous, planned)
+        return contiguous
 
-    def _steps(self, inputs: Inputs, active: Tensor) -> None:
-        """The steps of a planned stretch; an idle replica keeps what it had."""
+    def _steps(self, inputs: Inputs, active: Tensor) -> list[Any]:
+        """The steps of a planned stretch, and their scores; an idle replica keeps what it had."""
         idle = set() if self._alone else set((~active.all(-1)).nonzero().flatten().tolist())
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
-        moving, losses = self._moving(), []
+        moving, losses, every_score = self._moving(), [], []
         example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
@@ -252,11 +304,12 @@ class Population:
             example,
         )
         for s, each in enumerate(slices):
-            moved, loss = step(moving, self.carry.states, self.world, each)
+            moved, loss, scores = step(moving, self.carry.states, self.world, each)
             if s in idle:
                 moved = _where(active[s], moved, moving)
             moving = moved
             losses.append(loss)
+            every_score.append(scores)
         self._losses.append(torch.stack(losses))
         self._active.append(active)
         self.carry = self.carry._replace(
@@ -264,6 +317,7 @@ class Population:
             optimizer=moving.optimizer,
             states={**self.carry.states, **moving.states},
         )
+        return every_score
 
     def _moving(self) -> Moving:
         follows = self.program.with_hook["after_step"]
@@ -275,28 +329,28 @@ class Population:
         return signature(self.program.parts, self.program.train, str(self.device), shapes)
 
     @cached_property
-    def _loss_step(self) -> Callable[..., tuple[Tensor, Aux]]:
-        lifted: Callable[..., tuple[Tensor, Aux]] = self._lift(self.program.losses, 0, 0, 0, 0)
+    def _loss_step(self) -> Callable[..., tuple[Tensor, Passed]]:
+        lifted: Callable[..., tuple[Tensor, Passed]] = self._lift(self.program.losses)
         return lifted
 
     @cached_property
     def _apply(self) -> Callable[..., Moving]:
-        lifted: Callable[..., Moving] = self._lift(self.program.apply, 0, 0, 0, 0, 0, 0)
+        lifted: Callable[..., Moving] = self._lift(self.program.apply)
         return lifted
 
     @cached_property
-    def _whole(self) -> Callable[..., tuple[Moving, Tensor]]:
+    def _whole(self) -> Callable[..., tuple[Moving, Tensor, Tensor | None]]:
         """The whole step as one function, for the compiler."""
-        lifted: Callable[..., tuple[Moving, Tensor]] = self._lift(self.program.step, 0, 0, 0, 0)
+        lifted: Callable[..., tuple[Moving, Tensor, Tensor | None]] = self._lift(self.program.step)
         return lifted
 
     def _eager_step(
         self, moving: Moving, states: Tree, world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor]:
+    ) -> tuple[Moving, Tensor, Tensor | None]:
         """Replicas share nothing, so the gradient of their sum is every replica's own gradient: one
         ordinary backward pass, faster than a vmapped one."""
         leaves = {k: p.detach().requires_grad_() for k, p in moving.params.items()}
-        losses, aux = self._loss_step(leaves, {**states, **moving.states}, world, inputs)
+        losses, passed = self._loss_step(leaves, {**states, **moving.states}, world, inputs)
         grads = torch.autograd.grad(
             losses if self._alone else losses.sum(),
             list(leaves.values()),
@@ -304,11 +358,15 @@ class Population:
             materialize_grads=True,
         )
         with torch.no_grad():
-            detached = map_tree(Tensor.detach, aux)
             gradients = dict(zip(leaves, grads, strict=True))
             params = {k: _laid_out_like(gradients[k], p) for k, p in moving.params.items()}
             moving = moving._replace(params=params)
-            return self._apply(moving, states, world, inputs, gradients, detached), losses.detach()
+            if self.program.only_optimizes:
+                after = self.program.optimize(moving, world, gradients)
+            else:
+                aux = map_tree(Tensor.detach, passed.aux)
+                after = self._apply(moving, states, world, inputs, gradients, aux)
+            return after, losses.detach(), passed.scores
 
     @staticmethod
     def _settled(carry: Carry) -> Carry:
@@ -336,3 +394,24 @@ def _where(active: Tensor, new: Moving, old: Moving) -> Moving:
 
     chosen: Moving = map_tree(choose, new, old)
     return chosen
+
+
+def judge(known: Tensor, planned: Planned, scores: Tensor, alone: bool) -> Judged:
+    """Predictions of a stretch, test then train: among the classes known before each step.
+
+    `known` is `[C]` or `[R, C]` bool at the beginning, `scores` `[S, B, C]` or `[S, R, B, C]`. The
+    log loss is cut at 15 decimals of probability, as is usual: 34.5 for what was impossible.
+    """
+    seen = planned.inputs.seen
+    known = torch.cat([known[None], seen[:-1]])
+    allowed = (known | ~known.any(-1, keepdim=True)).unsqueeze(-2)
+    log_p = mask(scores, allowed).log_softmax(-1)
+    label = planned.inputs.y
+    log_loss = -log_p.gather(-1, label.unsqueeze(-1))[..., 0]
+    judged = Judged(label, log_p.argmax(-1), log_loss.clamp_max(-math.log(1e-15)), planned.fresh)
+
+    def in_order(value: Tensor) -> Tensor:
+        value = value.flatten()[None] if alone else value.transpose(0, 1).flatten(1)
+        return value.cpu()
+
+    return Judged(*map(in_order, judged))

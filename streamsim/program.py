@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from streamsim import draws, optimizers
 from streamsim.optimizers import OptimizerState, TrainOptions
+from streamsim.schedule import Order
 from streamsim.strategy import (
     Arrivals,
     Context,
@@ -23,6 +24,7 @@ from streamsim.strategy import (
     Params,
     Part,
     Predictor,
+    Rehearsal,
     Setup,
     State,
     StepContext,
@@ -31,7 +33,8 @@ from streamsim.strategy import (
     overrides,
     with_options,
 )
-from streamsim.stream import Batch, Reveal, Stream, Tables
+from streamsim.stream import Batch, GeneratingView, Reveal, Stream, Tables
+from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import Tree
 
 
@@ -56,7 +59,9 @@ class Inputs(NamedTuple):
     """One replica's inputs to one step."""
 
     ids: Tensor  # [B]
+    y: Tensor  # [B]
     weight: Tensor  # [B]
+    x: Tensor | None  # [B, *input_shape], made a stretch ahead where the stream generates samples
     seen: Tensor  # [C] bool
     experience: Tensor  # int64 scalar
     plans: Mapping[str, Tree]  # by part
@@ -77,6 +82,15 @@ class Aux(NamedTuple):
     logits: Tensor
 
 
+class Passed(NamedTuple):
+    """What a forward pass leaves behind."""
+
+    aux: Aux | None = None  # for the hooks after it, if there are any
+    scores: Tensor | None = (
+        None  # [B, C] of the incoming samples, before the update, where it is judged
+    )
+
+
 @dataclass(frozen=True)
 class Program:
     """Parts, stream, network and optimiser composed; see each method for the order of hooks."""
@@ -86,10 +100,11 @@ class Program:
     pool: Tables  # on the device
     network: Network
     train: TrainOptions
+    judges: bool = False  # whether steps also tell how incoming samples were predicted
 
     def __post_init__(self) -> None:
         # looked up now: computing a cached property for the first time breaks a compiler's trace
-        _ = self.with_hook, self._reveals_tasks, self.reveals_boundaries
+        _ = self.with_hook, self.only_optimizes, self._reveals_tasks, self.reveals_boundaries
 
     @cached_property
     def with_hook(self) -> dict[str, list[str]]:
@@ -100,6 +115,11 @@ class Program:
             hook: [part.name for part in self.parts if overrides(part, hook)]
             for hook in hooks + more
         }
+
+    @cached_property
+    def only_optimizes(self) -> bool:
+        """Whether nothing but the optimiser follows the gradients."""
+        return not any(self.with_hook[hook] for hook in ("gradients", "rates", "after_step"))
 
     @cached_property
     def _reveals_tasks(self) -> bool:
@@ -129,13 +149,13 @@ class Program:
         return options
 
     # -- samples ------------------------------------------------------------------------------
-    def take(self, world: World, ids: Tensor) -> Batch:
-        """Samples by id; task labels only where the stream reveals them."""
+    def take(self, world: World, ids: Tensor, weight: Tensor | None = None) -> Batch:
+        """Samples by id, of weight 1 unless told; task labels only where they are revealed."""
         view = self.stream.view
         return Batch(
             view.inputs(self.pool, world.tables, ids),
             view.labels(self.pool, world.tables, ids),
-            torch.ones(ids.shape, device=ids.device),
+            torch.ones(ids.shape, device=ids.device) if weight is None else weight,
             self.tasks(world, ids) if self._reveals_tasks else None,
         )
 
@@ -202,33 +222,52 @@ class Program:
     ) -> Tensor:
         for name in self.with_hook["criterion"]:
             return parts[name].criterion(ctx, states.get(name, {}), logits, batch)
-        # cross-entropy, spelt out: torch's own has no batching rule and costs more under vmap
-        log_p = mask(logits, ctx.seen).log_softmax(-1)
-        return -log_p.gather(-1, batch.y[:, None])[:, 0]
+        # cross-entropy, spelt out: torch's own has no batching rule, and its log-softmax over a few
+        # classes takes longer; subtracting the right logit first keeps small losses exact
+        allowed = mask(logits, ctx.seen)
+        return (allowed - allowed.gather(-1, batch.y[:, None])).logsumexp(-1)
+
+    def base_loss(
+        self, carry: Carry, world: World, experience: Tensor, seen: Tensor
+    ) -> Callable[[Params, Batch], Tensor]:
+        """The mean of the criterion between steps, where `seen` classes (`[C]` bool) count."""
+        parts = self._traced(world.values)
+        return self.context(world, carry.params, carry.states, seen, experience, parts).loss
 
     # -- before training ----------------------------------------------------------------------
     def initial(self, world: World, params: Params, meta: Tensor | None) -> Carry:
         """The model's initial weights, then parts' own parameters, then their states."""
         parts = self._traced(world.values)
-        setups = {
-            name: Setup(
-                spec=self.stream.spec,
-                network=self.network,
-                take=lambda ids: self.take(world, ids),
-                key=draws.fold(world.key, "parts"),
-                batch_size=self.train.batch_size,
-                meta=meta,
-            )
-            for name in parts
-        }
-        for name, part in parts.items():
-            params = part.initial_weights(setups[name], params)
-        for name, part in parts.items():
-            params = {**params, **part.parameters(setups[name], params)}
-        states = {name: part.init(setups[name], params) for name, part in parts.items()}
+        setup = self._setup(world, meta)
+        for part in parts.values():
+            params = part.initial_weights(setup, params)
+        for part in parts.values():
+            params = {**params, **part.parameters(setup, params)}
+        states = {name: part.init(setup, params) for name, part in parts.items()}
         momentum = "train.momentum" in world.values or self.train.momentum > 0
         seen = torch.zeros(self.stream.spec.num_classes, dtype=torch.bool, device=world.key.device)
         return Carry(params, optimizers.init(self.train, params, momentum), states, seen)
+
+    def meta_transference(
+        self, world: World, params: Params, meta: Tensor | None, options: TransferenceOptions
+    ) -> Mapping[int, PairLosses]:
+        """What the first part that meta-learns tells, by outer steps made; nothing without one."""
+        setup = self._setup(world, meta)
+        for part in self._traced(world.values).values():
+            if overrides(part, "meta_transference"):
+                return part.meta_transference(setup, params, options)
+            params = part.initial_weights(setup, params)
+        return {}
+
+    def _setup(self, world: World, meta: Tensor | None) -> Setup:
+        return Setup(
+            spec=self.stream.spec,
+            network=self.network,
+            take=lambda ids: self.take(world, ids),
+            key=draws.fold(world.key, "parts"),
+            batch_size=self.train.batch_size,
+            meta=meta,
+        )
 
     # -- between steps ------------------------------------------------------------------------
     def boundary(
@@ -245,6 +284,16 @@ class Program:
             params, states[name] = getattr(parts[name], hook)(ctx, states[name], data)
         return carry._replace(params=params, states=states)
 
+    def arrivals(self, world: World, ids: Tensor, order: Order) -> Arrivals:
+        """Samples `[S, B]` in the order of a schedule, with what is known of them ahead."""
+        view, inputs = self.stream.view, None
+        if isinstance(view, GeneratingView):
+            x, y = view.samples(self.pool, world.tables, ids.flatten())
+            inputs, labels = x.view(*ids.shape, *x.shape[1:]), y.view(ids.shape)
+        else:
+            labels = self.labels(world, ids)
+        return Arrivals(ids, labels, order.weight, order.fresh, order.clock, inputs)
+
     def plan(
         self, carry: Carry, world: World, experience: Tensor, arrivals: Arrivals
     ) -> tuple[Carry, Inputs]:
@@ -256,31 +305,65 @@ class Program:
         for name in self.with_hook["plan"]:
             ctx = self.context(world, carry.params, states, carry.seen, experience, parts, key)
             states[name], plans[name] = parts[name].plan(ctx, states[name], arrivals)
-        experience_S = experience.expand(arrivals.clock.shape[0])
-        inputs = Inputs(arrivals.ids, arrivals.weight, seen_SC, experience_S, plans)
+        inputs = Inputs(
+            arrivals.ids,
+            arrivals.labels,
+            arrivals.weight,
+            arrivals.inputs,
+            seen_SC,
+            experience.expand(arrivals.clock.shape[0]),
+            plans,
+        )
         return carry._replace(states=states, seen=seen_SC[-1]), inputs
 
     # -- within a step ------------------------------------------------------------------------
     def losses(
         self, params: Params, states: Mapping[str, State], world: World, inputs: Inputs
-    ) -> tuple[Tensor, Aux]:
+    ) -> tuple[Tensor, Passed]:
         """Rehearsals join the batch, one forward pass, the criterion's mean plus every term."""
         parts = self._traced(world.values)
         ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
-        ids, weights = [inputs.ids], [inputs.weight]
-        for name in self.with_hook["rehearse"]:
-            extra = parts[name].rehearse(ctx, states[name], inputs.plans.get(name, {}))
-            ids.append(extra.ids)
-            weights.append(extra.weight)
-        batch = self.take(world, torch.cat(ids) if len(ids) > 1 else inputs.ids)
-        batch = batch._replace(weight=torch.cat(weights) if len(weights) > 1 else inputs.weight)
+        extras = [
+            parts[name].rehearse(ctx, states[name], inputs.plans.get(name, {}))
+            for name in self.with_hook["rehearse"]
+        ]
+        batch = self._batch(world, inputs, extras)
         logits = ctx.forward(params, batch)
         aux = Aux({k: v for k, v in batch._asdict().items() if v is not None}, logits)
         total = _weighted_mean(self._criterion(ctx, parts, states, logits, batch), batch.weight)
         for name in self.with_hook["loss"]:
             step = self._step_context(ctx, aux, inputs, name)
             total = total + parts[name].loss(step, states[name])
-        return total, aux
+        scores = self._scores(ctx, parts, states, aux, inputs) if self.judges else None
+        return total, Passed(None if self.only_optimizes else aux, scores)
+
+    def _scores(
+        self,
+        ctx: Context,
+        parts: Mapping[str, Part],
+        states: Mapping[str, State],
+        aux: Aux,
+        inputs: Inputs,
+    ) -> Tensor:
+        """What the strategy would have answered to the incoming samples, `[B, C]`."""
+        scores = aux.logits[: inputs.ids.shape[0]]
+        for name in self.with_hook["predictor"]:
+            incoming = self._step_context(ctx, aux, inputs, name).incoming
+            scores = parts[name].predictor(ctx, states[name])(incoming)
+        return scores.detach()
+
+    def _batch(self, world: World, inputs: Inputs, extras: Sequence[Rehearsal]) -> Batch:
+        """Incoming samples, then rehearsed ones."""
+        ids = [inputs.ids, *(extra.ids for extra in extras)]
+        weight = _joined([inputs.weight, *(extra.weight for extra in extras)])
+        if inputs.x is None:
+            return self.take(world, _joined(ids), weight)
+        task = self.tasks(world, _joined(ids)) if self._reveals_tasks else None
+        if not extras:
+            return Batch(inputs.x, inputs.y, weight, task)
+        old = self.take(world, _joined(ids[1:]))
+        x, y = torch.cat([inputs.x, old.x]), torch.cat([inputs.y, old.y])
+        return Batch(x, y, weight, task)
 
     def apply(
         self,
@@ -289,19 +372,23 @@ class Program:
         world: World,
         inputs: Inputs,
         grads: Params,
-        aux: Aux,
+        aux: Aux | None,
     ) -> Moving:
         """Gradients, rates, the optimiser's step, what follows it; parts in the order written."""
         parts = self._traced(world.values)
         params, optimizer, states = moving.params, moving.optimizer, {**states, **moving.states}
-        ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
+
+        def step(name: str) -> StepContext:
+            assert aux is not None
+            # only where a hook asks: most steps have none, and small ones would feel it
+            ctx = self.context(world, params, states, inputs.seen, inputs.experience, parts)
+            return self._step_context(ctx, aux, inputs, name)
+
         for name in self.with_hook["gradients"]:
-            step = self._step_context(ctx, aux, inputs, name)
-            grads = parts[name].gradients(step, states[name], grads)
+            grads = parts[name].gradients(step(name), states[name], grads)
         rates: dict[str, float | Tensor] = {}
         for name in self.with_hook["rates"]:
-            step = self._step_context(ctx, aux, inputs, name)
-            for key, factor in parts[name].rates(step, states[name]).items():
+            for key, factor in parts[name].rates(step(name), states[name]).items():
                 rates[key] = rates.get(key, 1.0) * factor
         after, optimizer = optimizers.update(
             self._train(world.values), params, grads, optimizer, world.values["train.lr"], rates
@@ -309,19 +396,37 @@ class Program:
         changed: dict[str, State] = {}
         result: Params = after
         for name in self.with_hook["after_step"]:
-            step = self._step_context(ctx, aux, inputs, name)
             result, changed[name] = parts[name].after_step(
-                step, states[name], Update(params, result, grads)
+                step(name), states[name], Update(params, result, grads)
             )
         return Moving(result, optimizer, changed)
 
+    def optimize(self, moving: Moving, world: World, grads: Params) -> Moving:
+        """`apply` where nothing but the optimiser follows; also of stacked replicas, unmapped."""
+        params, optimizer = optimizers.update(
+            self._train(world.values),
+            moving.params,
+            grads,
+            moving.optimizer,
+            world.values["train.lr"],
+            {},
+        )
+        return moving._replace(params=params, optimizer=optimizer)
+
     def step(
         self, moving: Moving, states: Mapping[str, State], world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor]:
-        """One whole update as a single function: what is compiled."""
-        grad = torch.func.grad_and_value(self.losses, has_aux=True)
-        grads, (loss, aux) = grad(moving.params, {**states, **moving.states}, world, inputs)
-        return self.apply(moving, states, world, inputs, grads, aux), loss
+    ) -> tuple[Moving, Tensor, Tensor | None]:
+        """One whole update as a single function, what is compiled: also the loss and the scores."""
+
+        def losses(params: Params) -> tuple[Tensor, Any]:
+            loss, passed = self.losses(params, {**states, **moving.states}, world, inputs)
+            # grad takes tensors only
+            return loss, {k: v for k, v in passed._asdict().items() if v is not None}
+
+        grads, (loss, found) = torch.func.grad_and_value(losses, has_aux=True)(moving.params)
+        passed = Passed(**found)
+        after = self.apply(moving, states, world, inputs, grads, passed.aux)
+        return after, loss, passed.scores
 
     def _step_context(self, ctx: Context, aux: Aux, inputs: Inputs, name: str) -> StepContext:
         return StepContext(
@@ -368,7 +473,11 @@ class Program:
 
 def _weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
     # an idle replica's batch weighs nothing; its step is discarded, but must not divide by zero
-    return (losses * weight).sum() / weight.sum().clamp_min(1e-12)
+    return (losses * (weight / weight.sum().clamp_min(1e-12))).sum()
+
+
+def _joined(pieces: Sequence[Tensor]) -> Tensor:
+    return torch.cat(tuple(pieces)) if len(pieces) > 1 else pieces[0]
 
 
 def _seen_after(seen: Tensor, arrivals: Arrivals) -> Tensor:

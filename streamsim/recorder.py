@@ -5,13 +5,23 @@ Shape letters: R replicas of the current chunk, S steps, E experiences.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from streamsim.learner import Learner, Losses
+from streamsim.learner import Judged, Learner, Losses
+from streamsim.prequential import (
+    Blocks,
+    PrequentialOptions,
+    Standing,
+    samples_of,
+    tally,
+    unfinished,
+)
 from streamsim.runs import Columns
+from streamsim.transference import PairLosses, pair_columns
 
 DIVERGED = -1  # in the column `correct`
 Replicas = Sequence[tuple[int, int]]  # (setting, seed) of each replica
@@ -25,10 +35,12 @@ class Recorder:
         self.diverged_R2 = torch.empty(0, 2, dtype=torch.int64)  # experience, step; -1: fine
         self.loss_sum_R = torch.empty(0, dtype=torch.float64)  # of the current experience
         self.num_steps_R = torch.empty(0, dtype=torch.int64)
+        self.standing: list[Standing] = []  # of each replica, where it is judged
 
     # -- as a chunk goes on -------------------------------------------------------------------
     def begin_chunk(self, size: int) -> None:
         self.diverged_R2 = torch.full((size, 2), -1, dtype=torch.int64)
+        self.standing = [Standing.start() for _ in range(size)]
         self._begin_losses()
 
     def training(self, experience: int, steps: range, losses: Losses) -> None:
@@ -64,6 +76,49 @@ class Recorder:
             columns = {name: torch.full_like(total, value) for name, value in where.items()}
             self._add("continual", replicas, **columns, correct=correct, total=total)
 
+    def pairs(self, table: str, replicas: Replicas, after: int, losses: PairLosses) -> None:
+        """Transference of every pair, replica by replica; a diverged one has no numbers."""
+        fine_R11 = self.diverged_R2[:, :1, None] < 0
+        before = torch.where(fine_R11[:, 0], losses.before, math.nan)
+        after_RIJ = torch.where(fine_R11, losses.after, math.nan)
+        found = pair_columns(PairLosses(before, after_RIJ), replica=range(len(replicas)))
+        each_row = [replicas[place] for place in found.pop("replica").tolist()]
+        afters = torch.full_like(found["source"], after)
+        self._add(table, each_row, after=afters, **found)
+
+    def prequential(
+        self, replicas: Replicas, options: PrequentialOptions, num_classes: int, judged: Judged
+    ) -> None:
+        """Count the predictions of a stretch; finished blocks become rows."""
+        for k, standing in enumerate(self.standing):
+            new = samples_of(judged, k, standing.last)
+            self.standing[k], blocks = tally(options, num_classes, standing, new)
+            self._blocks(replicas[k], k, blocks)
+
+    def end_prequential(
+        self, replicas: Replicas, options: PrequentialOptions, num_classes: int
+    ) -> None:
+        """The last block of every replica may be shorter."""
+        for k, standing in enumerate(self.standing):
+            self._blocks(replicas[k], k, unfinished(options, num_classes, standing))
+
+    def _blocks(self, replica: tuple[int, int], k: int, blocks: Blocks) -> None:
+        """Rows of one replica; only classes that occur get one. A diverged replica has none."""
+        if len(blocks.position) == 0 or self.diverged_R2[k, 0] >= 0:
+            return
+        columns = blocks._asdict()
+        classes_KC3 = columns.pop("classes")
+        self._add("prequential", [replica] * len(blocks.position), **columns)
+        block, which = classes_KC3.any(-1).nonzero().unbind(1)
+        counts = zip(("labelled", "predicted", "correct"), classes_KC3[block, which].T, strict=True)
+        self._add(
+            "prequential_classes",
+            [replica] * len(block),
+            position=blocks.position[block],
+            **{"class": which},
+            **dict(counts),
+        )
+
     def end_chunk(self, replicas: Replicas) -> None:
         experience, step = self.diverged_R2.unbind(1)
         self._add("replicas", replicas, diverged_experience=experience, diverged_step=step)
@@ -83,6 +138,8 @@ class Recorder:
             "loss_sum": self.loss_sum_R,
             "num_steps": self.num_steps_R,
         }
+        for k, standing in enumerate(self.standing):
+            current |= {f"standing/{k}/{name}": t for name, t in standing.tensors().items()}
         return {**self.tables(), "current": current}
 
     @classmethod
@@ -93,6 +150,7 @@ class Recorder:
                 recorder.diverged_R2 = columns["diverged"]
                 recorder.loss_sum_R = columns["loss_sum"]
                 recorder.num_steps_R = columns["num_steps"]
+                recorder.standing = _standings(columns)
             else:
                 recorder.rows[table] = {name: [column] for name, column in columns.items()}
         return recorder
@@ -121,3 +179,13 @@ class Recorder:
         settings, seeds = (torch.tensor(column) for column in zip(*replicas, strict=True))
         for name, column in {"setting": settings, "seed": seeds, **columns}.items():
             self.rows.setdefault(table, {}).setdefault(name, []).append(column)
+
+
+def _standings(columns: Columns) -> list[Standing]:
+    """Those of a snapshot, in the order of replicas."""
+    found: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in columns.items():
+        if name.startswith("standing/"):
+            _, number, field = name.split("/")
+            found.setdefault(int(number), {})[field] = tensor
+    return [Standing.restored(found[number]) for number in sorted(found)]

@@ -25,11 +25,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
+PAIRS = ("setting", "seed", "after", "source", "target", "loss_before", "loss_after", "ratio")
 TABLES: Mapping[str, tuple[str, ...]] = {
     "accuracy": ("setting", "seed", "after", "on", "correct", "total", "accuracy"),
     "continual": ("setting", "seed", "experience", "step", "on", "correct", "total", "accuracy"),
     "training": ("setting", "seed", "experience", "steps", "loss"),
     "replicas": ("setting", "seed", "diverged_experience", "diverged_step"),
+    # sums over blocks of samples that were predicted and then learned from
+    "prequential": (
+        *("setting", "seed", "position", "total", "correct", "accuracy", "persistent"),
+        *("log_loss", "faded_accuracy", "faded_log_loss"),
+    ),
+    "prequential_classes": (
+        *("setting", "seed", "position", "class", "labelled", "predicted", "correct"),
+    ),
+    # what a step on the source does to the target: between experiences, after training on
+    # one, and between episodes, after outer steps of meta-training
+    "transference": PAIRS,
+    "meta_transference": PAIRS,
+}
+NOT_ASKED = {  # tables that a finished run may do without
+    "continual": "this run has no continual evaluation; run with --eval-every N",
+    "prequential": "this run was not judged while learning; run with --prequential",
+    "prequential_classes": "this run was not judged while learning; run with --prequential",
+    "transference": "this run has no transference; run with --transference",
+    "meta_transference": "this run has no transference between episodes; run a strategy that "
+    "meta-learns, such as maml-init, with --transference",
 }
 Columns = Mapping[str, "Tensor"]  # a table's columns, equally long
 
@@ -64,13 +85,13 @@ class Run:
         return [dict(setting) for setting in self.info["settings"]]
 
     def table(self, name: str) -> pd.DataFrame:
-        """A raw table: accuracy, continual, training or replicas; of an unfinished run, so far."""
+        """A raw table, one of TABLES; of an unfinished run, so far."""
         if name not in TABLES:
             raise ValueError(f"no table '{name}'; a run has {', '.join(TABLES)}")
         file = self.path / f"{name}.parquet"
         if self.status == "finished":
-            if not file.is_file() and name == "continual":
-                raise ValueError("this run has no continual evaluation; run with --eval-every N")
+            if not file.is_file() and name in NOT_ASKED:
+                raise ValueError(NOT_ASKED[name])
             return read_table(file, TABLES[name])
         rows = read_checkpoint(self.path).rows if has_checkpoint(self.path) else {}
         return frame(name, rows.get(name, {}))
@@ -212,7 +233,7 @@ def frame(name: str, columns: Columns) -> pd.DataFrame:
     table = pd.DataFrame({key: column.numpy() for key, column in columns.items()})
     if table.empty:
         return pd.DataFrame(columns=list(TABLES[name]))
-    if "correct" in table:
+    if "accuracy" in TABLES[name]:
         known = table["correct"] >= 0  # -1 marks a diverged replica
         table["accuracy"] = (table["correct"] / table["total"]).where(known)
         table["correct"] = table["correct"].where(known).astype("Int64")

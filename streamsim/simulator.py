@@ -49,6 +49,8 @@ def run(
     seeds: int | Sequence[int] = 1,
     sweep: Mapping[str, Sequence[Any]] | None = None,
     eval_every: int | None = None,
+    transference: bool = False,
+    prequential: bool | None = None,
     out: str | Path | None = None,
     data: str | Path | None = None,
     device: str = "auto",
@@ -60,10 +62,21 @@ def run(
 
     `options` and `sweep` are keyed like `--set`: `{"strategy.memory_size": 500, "train.lr": 0.1}`.
     `seeds` is a number of seeds or a list. `out` defaults to a folder under `runs/` named after the
-    configuration, so the same call finds its own results. Raises ValueError for bad input.
+    configuration, so the same call finds its own results. `transference` records what a step on
+    one experience does to the others, as the options `transference.…` say; `prequential` (None: as
+    the scenario wants) judges every sample before it is learned from, see `prequential.…`. Raises
+    ValueError for bad input.
     """
     configuration, objects = configurations.resolve(
-        scenario, strategy, model, options or {}, seeds, sweep or {}, eval_every
+        scenario,
+        strategy,
+        model,
+        options or {},
+        seeds,
+        sweep or {},
+        eval_every,
+        transference,
+        prequential,
     )
     path = Path(out) if out is not None else default_path(configuration)
     found = _existing(path, configuration)
@@ -259,6 +272,8 @@ class _Drive:
         if start == (0, 0):
             self.recorder.begin_chunk(learner.size)
             self.recorder.accuracy(chunk.replicas, learner, -1, num_experiences)
+            self._meta_transference(chunk, learner)
+            self._transference(chunk, learner, -1)
         for experience in range(start[0], num_experiences):
             step = start[1] if experience == start[0] else 0
             if totals[experience] == 0:
@@ -268,6 +283,11 @@ class _Drive:
             for stretch in stretches(step, totals[experience], self.configuration.eval_every):
                 learner.train(experience, stretch)
                 self.recorder.training(experience, stretch, learner.take_losses())
+                if chunk.prequential is not None:
+                    num_classes = chunk.spec.num_classes
+                    self.recorder.prequential(
+                        chunk.replicas, chunk.prequential, num_classes, learner.take_judged()
+                    )
                 if self._evaluates(stretch.stop, totals[experience]):
                     self.recorder.continual(chunk.replicas, learner, experience, stretch.stop)
                 self._report(number, totals, experience, stretch.stop, learner.size)
@@ -278,9 +298,26 @@ class _Drive:
                 chunk.replicas, experience, totals[experience], learner.finite()
             )
             self.recorder.accuracy(chunk.replicas, learner, experience, num_experiences)
+            self._transference(chunk, learner, experience)
             if experience + 1 < num_experiences:
                 self._save(number, learner, experience + 1, 0)
+        if chunk.prequential is not None:
+            self.recorder.end_prequential(chunk.replicas, chunk.prequential, chunk.spec.num_classes)
         self.recorder.end_chunk(chunk.replicas)
+
+    def _transference(self, chunk: Chunk, learner: Learner, after: int) -> None:
+        """After every experience, or where the options say."""
+        options = chunk.transference
+        if options is None:
+            return
+        if after in options.after if options.after is not None else after >= 0:
+            losses = learner.transference(options, after)
+            self.recorder.pairs("transference", chunk.replicas, after, losses)
+
+    def _meta_transference(self, chunk: Chunk, learner: Learner) -> None:
+        if chunk.transference is not None:
+            for step, losses in learner.meta_transference(chunk.transference).items():
+                self.recorder.pairs("meta_transference", chunk.replicas, step, losses)
 
     def _evaluates(self, step: int, total: int) -> bool:
         every = self.configuration.eval_every

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -93,6 +93,15 @@ class View(Protocol):
 
     def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         """Ids of any shape to int64 task labels; asked for only where they are revealed."""
+        ...
+
+
+@runtime_checkable
+class GeneratingView(View, Protocol):
+    """A view that computes its samples: incoming ones are made in bulk, a stretch ahead."""
+
+    def samples(self, pool: Tables, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """`[N]` ids to inputs `[N, *input_shape]` and labels `[N]`, as `inputs` and `labels`."""
         ...
 
 

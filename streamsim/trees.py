@@ -5,26 +5,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 Tree = Any  # Tensor | None | Mapping[str, Tree] | tuple[Tree, ...]; mypy gains nothing from that
 
 
-def _children(tree: Tree) -> Iterator[tuple[str, Tree]]:
+def _children(tree: Tree) -> list[tuple[str, Tree]]:
+    # no generator: compilers trace this, and some stumble over those
     if isinstance(tree, Mapping):
-        yield from tree.items()
-    elif hasattr(tree, "_fields"):
-        yield from zip(tree._fields, tree, strict=True)
-    elif isinstance(tree, (tuple, list)):
-        yield from ((str(i), child) for i, child in enumerate(tree))
-    else:
-        raise TypeError(
-            f"{type(tree).__name__} in a state tree; use tensors in dicts and (named) tuples"
-        )
+        return list(tree.items())
+    if hasattr(tree, "_fields"):
+        return list(zip(tree._fields, tree, strict=True))
+    if isinstance(tree, (tuple, list)):
+        return [(str(i), child) for i, child in enumerate(tree)]
+    raise TypeError(
+        f"{type(tree).__name__} in a state tree; use tensors in dicts and (named) tuples"
+    )
 
 
 def flatten(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
@@ -62,6 +63,36 @@ def map_tree(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
         for i, (_, child) in enumerate(_children(tree))
     ]
     return type(tree)(*mapped) if hasattr(tree, "_fields") else tuple(mapped)
+
+
+def leaves(tree: Tree) -> list[Tensor]:
+    """Every tensor, in the tree's own order."""
+    if isinstance(tree, Tensor):
+        return [tree]
+    if tree is None:
+        return []
+    return [leaf for _, child in _children(tree) for leaf in leaves(child)]
+
+
+def over_first_axis(function: Callable[..., Tree]) -> Callable[..., Tree]:
+    """`torch.func.vmap` of a function from trees to a tree, along the first axis of every tensor.
+
+    vmap's own walk through nested arguments takes longer than a small network's step; it gets a
+    flat list.
+    """
+
+    def lifted(*trees: Tree) -> Tree:
+        made: list[Tree] = []
+
+        def of_leaves(flat: list[Tensor]) -> list[Tensor]:
+            rest = iter(flat)
+            made.append(function(*map_tree(lambda _: next(rest), trees)))
+            return leaves(made[0])
+
+        results = iter(vmap(of_leaves)(leaves(trees)))
+        return map_tree(lambda _: next(results), made[0])
+
+    return lifted
 
 
 def stack(trees: list[Tree]) -> Tree:

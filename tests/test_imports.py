@@ -15,6 +15,7 @@ CORE = ROOT / "streamsim"
 FOLDERS = [CORE, ROOT / "scenarios", ROOT / "strategies", ROOT / "reports"]
 PLUGIN_PACKAGES = {"streamsim_scenarios", "streamsim_strategies", "streamsim_reports"}
 PUBLIC = {"stream", "strategy", "draws", "trees", "optimizers", "data", "options"}
+PUBLIC |= {"transference"}
 HEAVY = {"torch", "pandas", "numpy", "pydantic", "sklearn", "seaborn", "avalanche", "river"}
 HEAVY |= {"torchvision", "scipy", "pyarrow", "safetensors"}
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -24,7 +24,13 @@ class Teacher(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Lwf(Part):
-    """Distil the last boundary's model on incoming samples: alpha T^2 CE(teacher/T, model/T)."""
+    """Distil the last boundary's model on incoming samples: alpha T^2 CE(teacher/T, model/T).
+
+    The teacher answers with the classes it had seen; the model is judged over all that have been
+    seen by now, so probability that it gives to a new class counts as an answer that is not the
+    teacher's (van de Ven et al. 2022). Distilling over the old classes alone would leave the new
+    ones free to win everywhere.
+    """
 
     name: ClassVar[str] = "lwf"
     reference: ClassVar[str] = (
@@ -65,9 +71,10 @@ class Lwf(Part):
         return self.alpha * factor * term
 
     def _distance(self, ctx: StepContext, teacher: Teacher, batch: Batch, logits: Tensor) -> Tensor:
-        """`[B]`: T^2 times the cross-entropy of softened answers over the teacher's classes."""
+        """`[B]`: T^2 times the cross-entropy of softened answers; the teacher's are zero beyond the
+        classes it had seen."""
         target = mask(ctx.forward(teacher.params, batch).detach(), teacher.classes)
-        student = mask(logits, teacher.classes)
+        student = mask(logits, ctx.seen)
         soft = (target / self.temperature).softmax(-1)
         log = (student / self.temperature).log_softmax(-1)
         return -(soft * log).sum(-1) * self.temperature**2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -15,6 +16,14 @@ from streamsim import draws, optimizers
 from streamsim.optimizers import TrainOptions
 from streamsim.strategy import Params, Part, Setup, mask
 from streamsim.stream import Reveal, StreamSpec
+from streamsim.transference import (
+    Loss,
+    PairLosses,
+    Task,
+    TransferenceOptions,
+    adapt,
+    episodic_losses,
+)
 
 ADAM = TrainOptions(optimizer="adam")
 
@@ -67,23 +76,63 @@ class MamlInit(Part):
                 f"{self.shots + self.queries} samples (ways, shots + queries); the stream keeps "
                 f"{meta.shape[0]} with {meta.shape[1]} apart (see scenario.meta_classes)"
             )
+        weights: Params = {}
+        for made in self._meta_training(setup, meta, params):
+            weights = made
+        return {**params, **{k: p.to(params[k].dtype) for k, p in weights.items()}}
+
+    def meta_transference(
+        self, setup: Setup, params: Params, options: TransferenceOptions
+    ) -> Mapping[int, PairLosses]:
+        """Fresh episodes, the same at every moment of a second meta-training, equal to the first;
+        the update on a source is a plain gradient step of size `meta_lr`, or as asked for."""
+        meta = setup.meta
+        assert meta is not None
+        key = draws.fold(setup.key, "maml-init transference")
+        sources = self._tasks(setup, meta, draws.fold(key, "sources"), options.episodes)
+        targets = self._tasks(setup, meta, draws.fold(key, "targets"), options.targets)
+        steps = [self.iterations * m // (options.moments - 1) for m in range(options.moments)]
+        return {
+            made: episodic_losses(
+                self._loss_of(setup),
+                weights,
+                sources,
+                targets,
+                inner_lr=self.inner_lr,
+                outer_lr=self.meta_lr if options.lr is None else options.lr,
+                inner_steps=self.inner_steps,
+                order=self.order,
+                chunk_size=self.meta_batch,  # no more memory than meta-training takes
+            )
+            for made, weights in enumerate(self._meta_training(setup, meta, params))
+            if made in steps
+        }
+
+    def _meta_training(self, setup: Setup, meta: Tensor, params: Params) -> Iterator[Params]:
+        """The model's weights before any outer step and after each, in float64: a hundred Adam
+        steps blow up rounding, which batching over replicas changes."""
         key = draws.fold(setup.key, "maml-init")
-        # in float64: a hundred Adam steps blow up rounding, which batching over replicas changes
         weights = {k: p.double() for k, p in params.items() if k in setup.network.names}
         state = optimizers.init(ADAM, weights, False)
+        yield weights
         for iteration in range(self.iterations):
-            keys = draws.fold(
-                draws.fold(key, iteration), torch.arange(self.meta_batch, device=key.device)
-            )
-            episodes = vmap(lambda k: self._episode(setup, meta, k))(keys)
+            tasks = self._tasks(setup, meta, draws.fold(key, iteration), self.meta_batch)
 
-            def outer(weights: Params, episodes: Episode = episodes) -> Tensor:
-                losses: Tensor = vmap(lambda e: self._query_loss(setup, weights, e))(episodes)
+            def outer(weights: Params, tasks: Task = tasks) -> Tensor:
+                losses: Tensor = vmap(lambda task: self._query_loss(setup, weights, task))(tasks)
                 return losses.mean()
 
             gradient = grad(outer)(weights)
             weights, state = optimizers.update(ADAM, weights, gradient, state, self.meta_lr, {})
-        return {**params, **{k: p.to(params[k].dtype) for k, p in weights.items()}}
+            yield weights
+
+    def _tasks(self, setup: Setup, meta: Tensor, key: Tensor, num: int) -> Task:
+        """`num` episodes as ids, output units and units in play, stacked."""
+        keys = draws.fold(key, torch.arange(num, device=key.device))
+        drawn: Episode = vmap(lambda k: self._episode(setup, meta, k))(keys)
+        return Task(
+            (drawn.support, drawn.support_y, drawn.units), (drawn.query, drawn.query_y, drawn.units)
+        )
 
     def _episode(self, setup: Setup, meta: Tensor, key: Tensor) -> Episode:
         num_classes = setup.spec.num_classes
@@ -101,17 +150,18 @@ class MamlInit(Part):
             in_play.scatter(0, units, 1).bool(),
         )
 
-    def _query_loss(self, setup: Setup, weights: Params, episode: Episode) -> Tensor:
+    def _query_loss(self, setup: Setup, weights: Params, task: Task) -> Tensor:
         """Loss on the query set after adapting to the support set (alg. 2, lines 5 to 8)."""
+        loss = self._loss_of(setup)
+        adapted = adapt(
+            loss, weights, task.support, steps=self.inner_steps, lr=self.inner_lr, order=self.order
+        )
+        return loss(adapted, task.query)
 
-        def loss(weights: Params, ids: Tensor, y: Tensor) -> Tensor:
+    def _loss_of(self, setup: Setup) -> Loss:
+        def loss(weights: Params, samples: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+            ids, y, units = samples
             logits = setup.network(weights, setup.take(ids).x.double())
-            return F.cross_entropy(mask(logits, episode.units), y)
+            return F.cross_entropy(mask(logits, units), y)
 
-        adapted = dict(weights)
-        for _ in range(self.inner_steps):
-            gradient = grad(loss)(adapted, episode.support, episode.support_y)
-            if self.order == "first":
-                gradient = {k: g.detach() for k, g in gradient.items()}
-            adapted = {k: p - self.inner_lr * gradient[k] for k, p in adapted.items()}
-        return loss(adapted, episode.query, episode.query_y)
+        return loss

@@ -49,6 +49,23 @@ def run(
     eval_every: Annotated[
         int | None, typer.Option(help="Also evaluate every N training steps within experiences.")
     ] = None,
+    transference: Annotated[
+        bool,
+        typer.Option(
+            "--transference",
+            help="Record what a step on one experience does to the loss on the others; "
+            "see --set transference.samples, .lr, .after.",
+        ),
+    ] = False,
+    prequential: Annotated[
+        bool | None,
+        typer.Option(
+            "--prequential/--no-prequential",
+            help="Judge every sample before it is learned from; see --set prequential.block, "
+            ".fading. By default where the stream drifts.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; by default one under runs/.")
     ] = None,
@@ -85,6 +102,8 @@ def run(
             seeds=parse_seeds(seeds),
             sweep={name: [text for text in texts if text] for name, texts in values.items()},
             eval_every=eval_every,
+            transference=transference,
+            prequential=prequential,
             out=out,
             data=data_root,
             device=device,

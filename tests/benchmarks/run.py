@@ -1,6 +1,7 @@
 """Run the benchmarks: all of them, or those named; each in a process of its own.
 
-    python tests/benchmarks/run.py [step] [command] [alone] [startup] [--quick] [--full]
+    python tests/benchmarks/run.py [step] [command] [alone] [transference] [startup]
+                                   [--quick] [--full]
 
 Figures are medians of runs that alternate with what they are compared to.
 """
@@ -16,6 +17,7 @@ BENCHMARKS = {
     "step": "one replica-step, training only, against Avalanche's Replay",
     "command": "the whole command, against one process of Avalanche; peak memory",
     "alone": "one replica against a plain loop, and long streams",
+    "transference": "every pair of experiences, against the plain loop over pairs",
     "startup": "streamsim --help",
 }
 

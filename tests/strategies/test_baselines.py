@@ -118,7 +118,7 @@ def test_predictions_are_among_classes_that_have_arrived_or_all_before_any_has(k
 
 def trained_on(kit: Kit, learner: Population, experience: int) -> list[list[int]]:
     """Ids that one epoch at an experience visits, sorted, of each replica."""
-    inputs, _ = learner._plan(experience, range(learner.num_steps(experience)))
+    inputs = learner._plan(experience, range(learner.num_steps(experience))).inputs
     real = inputs.weight > 0
     return [sorted(inputs.ids[:, r][real[:, r]].tolist()) for r in range(3)]
 

@@ -51,7 +51,7 @@ def arrivals_of(rows: list[list[bool | None]], batch: int) -> Arrivals:
 
 
 def part_of(arrivals: Arrivals, start: int, stop: int) -> Arrivals:
-    return Arrivals(*(field[start:stop] for field in arrivals))
+    return Arrivals(*(field[start:stop] for field in arrivals if field is not None))
 
 
 def full_steps(num_steps: int, batch: int) -> Arrivals:
@@ -310,7 +310,7 @@ def test_a_memory_between_boundaries_is_read_uniformly_and_not_at_all_while_empt
 ) -> None:
     learner = kit.population(Replay(memory_size=12, policy=policy), seeds=(0,), batch_size=2)
     learner.begin(0)
-    plan, _ = learner._plan(0, range(3))
+    plan = learner._plan(0, range(3)).inputs
     assert not plan.plans["replay"].weight.any()
     learner.train(0, range(learner.num_steps(0)))
     learner.end(0)

@@ -86,7 +86,7 @@ def test_weighting_by_experiences_holds_in_the_last_smaller_batch_too(kit: Kit) 
 
 def shares(learner: Population, experience: int) -> Tensor:
     """The rehearsed part of the weight in every step, `[S]`."""
-    inputs, _ = learner._plan(experience, range(learner.num_steps(experience)))
+    inputs = learner._plan(experience, range(learner.num_steps(experience))).inputs
     old: Tensor = inputs.plans["replay"].weight.sum(-1)
     return old / (old + inputs.weight.sum(-1))
 
@@ -112,7 +112,7 @@ def test_replay_with_a_balanced_memory_rehearses_past_experiences_only(kit: Kit)
     learner = kit.population(Replay(memory_size=12, policy="class-balanced"), seeds=(0,), epochs=9)
     (one,) = kit.ones(learner, (0,))
     kit.train(learner, 0, 1)
-    inputs, _ = learner._plan(2, range(learner.num_steps(2)))
+    inputs = learner._plan(2, range(learner.num_steps(2))).inputs
     rehearsed = inputs.plans["replay"].ids.flatten()
     assert set(one.replica.tables["task"][rehearsed].tolist()) == {0, 1}
 

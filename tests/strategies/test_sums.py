@@ -35,7 +35,9 @@ def slow(kit: Kit, one: One, weights: Weights, experiences: int) -> Weights:
             if old:
                 # the term reads the incoming samples alone
                 target = (kit.logits(teacher, step.x)[:, old] / 3).softmax(-1).detach()
-                answer = (kit.logits(weights, step.x)[:, old] / 3).log_softmax(-1)
+                now = sorted(seen)
+                everywhere = (kit.logits(weights, step.x)[:, now] / 3).log_softmax(-1)
+                answer = everywhere[:, [now.index(c) for c in old]]
                 term = 0.5 * 9 * -(target * answer).sum(-1).mean()
                 more = kit.gradient(term, weights)
                 grads = {name: g + more[name] for name, g in grads.items()}

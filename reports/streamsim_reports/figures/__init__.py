@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streamsim_reports.figures import continual, curves, forgetting, matrix, transfer
+from streamsim_reports.figures import (
+    continual,
+    cost,
+    curves,
+    forgetting,
+    matrix,
+    prequential,
+    sweep,
+    transfer,
+    transference,
+)
 from streamsim_reports.figures.canvas import FORMATS, figure, save
 from streamsim_reports.figures.kind import Kind
 
@@ -21,6 +31,12 @@ KINDS: Mapping[str, Kind] = {
         forgetting.FORGETTING,
         transfer.TRANSFER,
         continual.CONTINUAL,
+        prequential.PREQUENTIAL,
+        transference.TRANSFERENCE,
+        transference.TRANSFERENCE_HISTOGRAM,
+        cost.MEMORY_COST,
+        cost.TIME_COST,
+        sweep.SWEEP,
     )
 }
 

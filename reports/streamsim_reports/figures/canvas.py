@@ -51,7 +51,7 @@ def figure(kind: Kind, cohort: Cohort, scheme: str = "light", standalone: bool =
         every = list(grid.flat)
         for axes, (name, part) in zip(every, panels.items(), strict=False):
             kind.draw(part, axes)
-            if len(panels) > 1 or kind.panel == "label":
+            if len(panels) > 1 or kind.panel != "scenario":
                 axes.set_title("\n".join(textwrap.wrap(plain(name), 70 // columns)), loc="left")
         for axes in every[len(panels) :]:
             axes.remove()
@@ -59,7 +59,7 @@ def figure(kind: Kind, cohort: Cohort, scheme: str = "light", standalone: bool =
         _tidy(used, columns, kind.shared)
         _merge_legends(drawn, used)
         if kind.bar:
-            _add_bar(drawn, used, kind.bar)
+            _add_bar(drawn, used, kind)
         if standalone:
             _frame(drawn, kind.title, kind.caption(cohort, numbers))
     return drawn
@@ -161,14 +161,16 @@ def _merge_legends(drawn: Figure, used: list[Axes]) -> None:
         )
 
 
-def _add_bar(drawn: Figure, used: list[Axes], name: str) -> None:
+def _add_bar(drawn: Figure, used: list[Axes], kind: Kind) -> None:
     """One colour bar, and one scale of colours, for all panels."""
     meshes = [axes.collections[0] for axes in used]
     limits = [mesh.get_clim() for mesh in meshes]
     low, high = min(limit[0] for limit in limits), max(limit[1] for limit in limits)
     for mesh in meshes:
         mesh.set_clim(low, high)
-    drawn.colorbar(meshes[0], ax=used, label=name, shrink=0.8, aspect=25, pad=0.02)
+    bar = drawn.colorbar(meshes[0], ax=used, label=kind.bar, shrink=0.8, aspect=25, pad=0.02)
+    bar.outline.set_visible(False)
+    kind.bar_ticks(bar.ax.yaxis, high)
 
 
 def _frame(drawn: Figure, title: str, caption: str) -> None:

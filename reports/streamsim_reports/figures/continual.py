@@ -95,7 +95,7 @@ def draw_continual(numbers: pd.DataFrame, axes: Axes) -> Axes:
         past = rows[rows["series"] == "past"].sort_values("step")
         current = rows[rows["series"] == "current"].sort_values("step")
         axes.plot(current["step"], current["mean"], color=other, linestyle=(0, (3, 1.5)),
-                  linewidth=1, label=names.pop("current", None))  # fmt: skip
+                  linewidth=1, marker="." if len(current) == 1 else None, label=names.pop("current", None))  # fmt: skip
         if len(past) < 2:
             continue
         axes.axvline(past["step"].iloc[0], color=neutral("grid"), linewidth=0.8, zorder=0.5)

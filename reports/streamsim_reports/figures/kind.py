@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
     from streamsim_reports.cohort import Cohort
+
+
+def percent_ticks(axis: Any, limit: float) -> None:
+    """Shares as percentages."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1, symbol=""))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +40,7 @@ class Kind:
     columns: int = 4  # most panels side by side
     shared: Literal["both", "y", "none"] = "both"  # axes that are the same in all panels
     bar: str = ""  # the name of a colour bar for all panels
+    bar_ticks: Callable[[Any, float], None] = percent_ticks  # for its axis, given its upper end
     tall: Callable[[pd.DataFrame], float] = lambda _: 0.0  # inches a panel needs at least
 
     def available(self, cohort: Cohort) -> str | None:

@@ -29,7 +29,9 @@ def accuracy_matrix_numbers(cohort: Cohort) -> pd.DataFrame:
 
 def draw_accuracy_matrix(numbers: pd.DataFrame, axes: Axes) -> Axes:
     """One row for each experience trained, one column for each experience tested."""
+    size = int(max(numbers["trained"].max(), numbers["experience"].max()))
     cells = numbers.pivot(index="trained", columns="experience", values="mean")
+    cells = cells.reindex(index=range(1, size + 1), columns=range(1, size + 1))
     heat_map(axes, cells, (cells * 100).map("{:.0f}".format), cmap="mako_r", vmin=0, vmax=1)
     axes.set_xlabel("Experience tested")
     axes.set_ylabel("Experiences trained")

@@ -63,6 +63,7 @@ def draw_transfer(numbers: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.22)
     axes.grid(False, axis="y")
+    axes.set_xticks([tick for tick in axes.get_xticks() if -1 <= tick <= 1])
     marks.points_axis(axes.xaxis)
     axes.set_xlabel("Percentage points")
     marks.zero_line(axes, vertical=True)
