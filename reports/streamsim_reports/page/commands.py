@@ -13,7 +13,11 @@ from streamsim.runs import Run
 def as_typed(run: Run) -> str | None:
     """The command that wrote the run; None if it came from Python."""
     command = run.info["environment"].get("command")
-    if not isinstance(command, list) or len(command) < 2 or not str(command[0]).startswith("streamsim"):
+    if (
+        not isinstance(command, list)
+        or len(command) < 2
+        or not str(command[0]).startswith("streamsim")
+    ):
         return None
     return shlex.join(str(word) for word in command)
 

@@ -14,6 +14,7 @@ from streamsim_reports.page import records, results, words
 from streamsim_reports.page.checks import checked
 from streamsim_reports.page.model import Cell, Chapter, Column, Detail, Page, Table
 from streamsim_reports.page.pictures import LEAD, pictures
+from streamsim_reports.page.remembering import RememberedRun
 from streamsim_reports.page.scores import HEADLINES, Results
 from streamsim_reports.page.text import count, distinct, listed, plus_minus, printable
 
@@ -21,7 +22,8 @@ from streamsim_reports.page.text import count, distinct, listed, plus_minus, pri
 def gather_page(runs: Iterable[Run | str | Path]) -> Page:
     """The page of some runs; ValueError, in one line, where a folder cannot be read."""
     opened = [checked(run if isinstance(run, Run) else open_run(run)) for run in runs]
-    whole = Results(_named(gather(opened)))
+    remembered = [RememberedRun(run.path, run.info) for run in opened]
+    whole = Results(_named(gather(remembered)))
     cohort = whole.cohort
     if len(cohort.scenarios) == 1:
         parts = [whole]

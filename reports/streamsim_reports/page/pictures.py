@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamsim_reports.cohort import Cohort
@@ -14,6 +15,8 @@ LEAD = "average-accuracy"  # the figure beside the summary, which has half the w
 LEAD_SIZE = (5.6, 3.9)  # inches
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from streamsim_reports.figures import Kind
 
 
@@ -23,11 +26,12 @@ def pictures(cohort: Cohort, prefix: str) -> tuple[list[Picture], list[Absent]]:
 
     drawn, absent = [], []
     for kind in KINDS.values():
-        reason = kind.available(cohort)
-        if reason is None:
-            drawn.append(_picture(kind, cohort, prefix))
+        try:
+            numbers = kind.numbers(cohort)
+        except ValueError as error:
+            absent.append(Absent(kind.title, str(error)))
         else:
-            absent.append(Absent(kind.title, reason))
+            drawn.append(_picture(kind, cohort, numbers, prefix))
     return drawn, absent
 
 
@@ -39,18 +43,17 @@ def _colours() -> dict[str, str]:
     return {light.ink: "var(--ink)", light.muted: "var(--soft)", light.grid: "var(--line)"}
 
 
-def _picture(kind: Kind, cohort: Cohort, prefix: str) -> Picture:
+def _picture(kind: Kind, cohort: Cohort, numbers: pd.DataFrame, prefix: str) -> Picture:
     from streamsim_reports.figures import figure
 
     name = f"{prefix}-{kind.name}"
     with warnings.catch_warnings():
         # the browser brings the letters that matplotlib's own font lacks
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        drawn = figure(kind, cohort)
+        drawn = figure(replace(kind, numbers=lambda _: numbers), cohort)
         if kind.name == LEAD:
             drawn.set_size_inches(LEAD_SIZE)
         source = draw_svg(drawn)
-    numbers = kind.numbers(cohort)
     caption = kind.caption(cohort, numbers)
     return Picture(
         kind=kind.name,

@@ -45,9 +45,7 @@ def draw_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "streamsim"}):
-        figure.savefig(
-            buffer, format="svg", metadata=nothing, transparent=True, bbox_inches="tight"
-        )
+        figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
     return buffer.getvalue()
 
 
