@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -98,6 +99,8 @@ def _cost_axis(axes: Axes, costs: pd.Series) -> None:
     if len(positive) and (costs.max() / positive.min() >= 20):
         if (costs == 0).any():
             axes.set_xscale("symlog", linthresh=positive.min(), linscale=0.4)
+            decades = range(math.ceil(math.log10(positive.min())), 1 + int(math.log10(costs.max())))
+            axes.set_xticks([0, *(10.0**decade for decade in decades)])
         else:
             axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())

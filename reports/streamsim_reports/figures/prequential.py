@@ -39,7 +39,7 @@ def prequential_numbers(cohort: Cohort) -> pd.DataFrame:
     metric = _metric(table)
     table = table[table[metric].notna()]
     if table.empty:
-        raise ValueError("nothing to draw: the prequential table is empty")
+        raise ValueError("the prequential table is empty")
     stretched = _stretched(table, table, BINS)
     by = ["label", "scenario", "position"]
     # rows are means over blocks of `total` samples, and the last block may be shorter

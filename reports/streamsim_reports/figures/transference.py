@@ -45,7 +45,7 @@ def ratios(cohort: Cohort, name: str = "transference") -> pd.DataFrame:
     table = cohort.table(name)
     table = table[(table["ratio"] > 0) & np.isfinite(table["ratio"].astype(float))]
     if table.empty:
-        raise ValueError("nothing to draw: the transference table has no ratio")
+        raise ValueError("the transference table has no ratio")
     return table.assign(
         trained=table["after"] + 1,
         source=table["source"] + 1,
