@@ -111,7 +111,7 @@ def tally(
 def unfinished(options: PrequentialOptions, num_classes: int, standing: Standing) -> Blocks:
     """The block begun, if any, at the end of a run."""
     count = len(standing.pending.label)
-    rows = Samples(*(each.view(min(count, 1), -1) for each in standing.pending))
+    rows = Samples(*(each.view(min(count, 1), count) for each in standing.pending))
     return _reduced(options, num_classes, standing.position, standing.faded, rows)[0]
 
 

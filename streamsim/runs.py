@@ -115,6 +115,15 @@ class Run:
             {"setting": self.info["stream"]["setting"]},
         )
 
+    def prequential(self, window: int | None = None) -> pd.DataFrame:
+        """Accuracy, kappas and log loss on samples before they were learned from, over the last
+        `window` of them (None: all so far); see `streamsim.metrics.prequential_curves`."""
+        from streamsim.metrics import prequential_curves
+
+        return prequential_curves(
+            self.table("prequential"), self.table("prequential_classes"), window
+        )
+
     def parameters(self, seed: int, setting: int = 0) -> dict[str, Tensor]:
         """The final weights of one replica."""
         from safetensors import safe_open

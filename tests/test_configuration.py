@@ -97,7 +97,7 @@ def test_an_option_of_several_parts_goes_to_each_and_a_full_name_to_one() -> Non
         (
             {"trian.lr": 1},
             "unknown section 'trian' in trian.lr; options begin with scenario., strategy., model., "
-            "train., transference.; did you mean 'train'?",
+            "train., transference., prequential.; did you mean 'train'?",
         ),
         ({"train.learning_rate": 1}, "unknown option train.learning_rate; it has epochs, "),
         ({"model.hiden": 1}, "unknown option model.hiden; it has hidden, activation; did you mean"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamsim.runs import Run, open_run
+from streamsim.runs import NOT_ASKED, TABLES, Run, open_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +59,9 @@ class Cohort:
     def table(self, name: str) -> pd.DataFrame:
         """A raw table of all arms under each other: `label` and `scenario` come first.
 
-        `label` is an ordered categorical, so that figures keep the order of the arms. ValueError
-        if no run has the table; arms without it are simply absent.
+        `label` is an ordered categorical, so that figures keep the order of the arms. Arms of runs
+        that were not asked for the table are absent; ValueError if that is all of them, or if a
+        table is damaged.
         """
         import pandas as pd
 
@@ -69,6 +70,8 @@ class Cohort:
             try:
                 rows = arm.run.table(name)
             except ValueError as error:
+                if arm.run.has_table(name) or (name in TABLES and name not in NOT_ASKED):
+                    raise  # damaged, not absent
                 reason = str(error)
                 continue
             rows = rows[rows["setting"] == arm.setting]

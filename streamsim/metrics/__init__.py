@@ -23,6 +23,7 @@ from streamsim.metrics.matrix import (
     intransigence,
     learning_accuracy,
 )
+from streamsim.metrics.prequential import prequential_curves
 from streamsim.metrics.summary import summarize
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "learning_accuracy",
     "mean_ci",
     "min_accuracy",
+    "prequential_curves",
     "stability_gap",
     "summarize",
     "worst_case_accuracy",

@@ -2,6 +2,7 @@
 
     python tests/benchmarks/run.py [step] [command] [alone] [transference] [startup]
                                    [--quick] [--full]
+    python tests/benchmarks/run.py [NAME ...] [--quick] [--full]
 
 Figures are medians of runs that alternate with what they are compared to.
 """
@@ -19,6 +20,7 @@ BENCHMARKS = {
     "alone": "one replica against a plain loop, and long streams",
     "transference": "every pair of experiences, against the plain loop over pairs",
     "startup": "streamsim --help",
+    "generators": "samples per second of the concepts, against river's generators",
 }
 
 

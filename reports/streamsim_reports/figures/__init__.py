@@ -13,13 +13,14 @@ from streamsim_reports.figures import (
     cost,
     curves,
     forgetting,
+    grouping,
     matrix,
     prequential,
     sweep,
     transfer,
     transference,
 )
-from streamsim_reports.figures.canvas import FORMATS, figure, save
+from streamsim_reports.figures.canvas import FORMATS, check_path, figure, save
 from streamsim_reports.figures.kind import Kind
 
 KINDS: Mapping[str, Kind] = {
@@ -34,10 +35,11 @@ KINDS: Mapping[str, Kind] = {
         prequential.PREQUENTIAL,
         transference.TRANSFERENCE,
         transference.TRANSFERENCE_HISTOGRAM,
+        grouping.TRANSFERENCE_GROUPS,
         cost.MEMORY_COST,
         cost.TIME_COST,
         sweep.SWEEP,
     )
 }
 
-__all__ = ["FORMATS", "KINDS", "Kind", "figure", "save"]
+__all__ = ["FORMATS", "KINDS", "Kind", "check_path", "figure", "save"]

@@ -51,7 +51,7 @@ def figure(kind: Kind, cohort: Cohort, scheme: str = "light", standalone: bool =
         every = list(grid.flat)
         for axes, (name, part) in zip(every, panels.items(), strict=False):
             kind.draw(part, axes)
-            if len(panels) > 1 or kind.panel != "scenario":
+            if len(panels) > 1 or kind.panel not in ("scenario", "option"):
                 axes.set_title("\n".join(textwrap.wrap(plain(name), 70 // columns)), loc="left")
         for axes in every[len(panels) :]:
             axes.remove()

@@ -12,14 +12,20 @@ from streamsim_reports.figures.replicas import diverged, num_done, num_experienc
 MOST_NAMES = 4  # named in a sentence; the others are counted
 
 
-def caption(cohort: Cohort, numbers: pd.DataFrame, about: str, interval: str = "band") -> str:
-    """What is seen, then what holds for every figure: seeds, intervals, diverged, unfinished."""
-    sentences = [about, over_seeds(numbers, interval), *missing(cohort, numbers)]
+def caption(
+    cohort: Cohort, numbers: pd.DataFrame, about: str, interval: str | None = "band"
+) -> str:
+    """What is seen, then what holds for every figure: seeds, intervals, diverged, unfinished.
+
+    `interval` is what shows it: band, whisker, "" where none is drawn, None where seeds are pooled.
+    """
+    seeds = pooled(numbers) if interval is None else over_seeds(numbers, interval)
+    sentences = [about, seeds, *missing(cohort, numbers)]
     return " ".join(filter(None, sentences))
 
 
 def over_seeds(numbers: pd.DataFrame, interval: str) -> str:
-    """How many seeds were averaged; `interval` is what is drawn: band, whisker or "" (nothing)."""
+    """How many seeds were averaged, and what shows the interval."""
     seeds = numbers["num_seeds"].dropna().astype(int)
     if seeds.empty:
         return ""
@@ -31,6 +37,18 @@ def over_seeds(numbers: pd.DataFrame, interval: str) -> str:
         return f"Mean over {count}."
     alone = "; none where there is one seed" if low == 1 else ""
     return f"Mean over {count}; the {interval} is its 95 % confidence interval{alone}."
+
+
+def pooled(numbers: pd.DataFrame) -> str:
+    """How many seeds lie in one distribution.
+
+    >>> pooled(pd.DataFrame({"num_seeds": [5, 5]}))
+    '5 seeds are pooled.'
+    """
+    low, high = int(numbers["num_seeds"].min()), int(numbers["num_seeds"].max())
+    if high == 1:
+        return "One seed."
+    return f"{high} seeds are pooled." if low == high else f"{low} to {high} seeds are pooled."
 
 
 def missing(cohort: Cohort, numbers: pd.DataFrame) -> list[str]:

@@ -94,8 +94,9 @@ def draw_continual(numbers: pd.DataFrame, axes: Axes) -> Axes:
     for _, rows in numbers.groupby("experience"):
         past = rows[rows["series"] == "past"].sort_values("step")
         current = rows[rows["series"] == "current"].sort_values("step")
+        alone = "." if len(current) == 1 else None
         axes.plot(current["step"], current["mean"], color=other, linestyle=(0, (3, 1.5)),
-                  linewidth=1, marker="." if len(current) == 1 else None, label=names.pop("current", None))  # fmt: skip
+                  linewidth=1, marker=alone, label=names.pop("current", None))  # fmt: skip
         if len(past) < 2:
             continue
         axes.axvline(past["step"].iloc[0], color=neutral("grid"), linewidth=0.8, zorder=0.5)

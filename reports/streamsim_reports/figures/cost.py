@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -78,10 +80,10 @@ def draw_cost(unit: Unit, numbers: pd.DataFrame, axes: Axes) -> Axes:
               linewidth=0.8, label="best at its cost")  # fmt: skip
     for row in numbers.sort_values("mean", ascending=False).to_dict("records"):
         look = own[str(row["label"])]
-        half = row["ci95"] if row["ci95"] == row["ci95"] else None
-        axes.errorbar(row[unit.column], row["mean"], yerr=half, color=look.color, capsize=2,
-                      marker=look.marker, markersize=6, linestyle="none", linewidth=1,
-                      label=plain(row["label"]))  # fmt: skip
+        cost, mean, name = row[unit.column], row["mean"], plain(row["label"])
+        axes.plot(cost, mean, look.marker, color=look.color, markersize=6, label=name)
+        if row["ci95"] == row["ci95"]:
+            axes.errorbar(cost, mean, yerr=row["ci95"], color=look.color, capsize=2, linewidth=1)
     _cost_axis(axes, numbers[unit.column])
     axes.set_xlabel(unit.axis)
     marks.accuracy_axis(axes, numbers, "Average accuracy (%)")
@@ -97,6 +99,8 @@ def _cost_axis(axes: Axes, costs: pd.Series) -> None:
     if len(positive) and (costs.max() / positive.min() >= 20):
         if (costs == 0).any():
             axes.set_xscale("symlog", linthresh=positive.min(), linscale=0.4)
+            decades = range(math.ceil(math.log10(positive.min())), 1 + int(math.log10(costs.max())))
+            axes.set_xticks([0, *(10.0**decade for decade in decades)])
         else:
             axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
@@ -116,7 +120,7 @@ def cost_caption(unit: Unit, cohort: Cohort, numbers: pd.DataFrame) -> str:
     prices = []
     for _, rows in numbers[numbers["frontier"]].groupby("scenario"):
         steps = rows.to_dict("records")
-        for cheap, dear in zip(steps, steps[1:], strict=False):
+        for cheap, dear in itertools.pairwise(steps):
             more = dear[unit.column] - cheap[unit.column]
             gain = 100 * (dear["mean"] - cheap["mean"])
             if more > 0:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BINS = 200  # points of a curve
 EVENT_BINS = 50  # places of drifts and alarms
-KEYS = ("label", "scenario", "setting", "seed", "position")
+KEYS = ("label", "scenario", "setting", "seed", "position", "total", "correct", "persistent")
 
 
 def prequential_numbers(cohort: Cohort) -> pd.DataFrame:
@@ -33,15 +33,20 @@ def prequential_numbers(cohort: Cohort) -> pd.DataFrame:
     import pandas as pd
 
     from streamsim_reports.figures.estimates import estimate
+    from streamsim_reports.figures.replicas import healthy
 
-    table = cohort.table("prequential")
+    table = healthy(cohort, "prequential")
     metric = _metric(table)
     table = table[table[metric].notna()]
     if table.empty:
-        raise ValueError("nothing to draw: the prequential table is empty")
+        raise ValueError("the prequential table is empty")
     stretched = _stretched(table, table, BINS)
     by = ["label", "scenario", "position"]
-    value = stretched.groupby([*by, "seed"], observed=True)[metric].mean().reset_index()
+    # rows are means over blocks of `total` samples, and the last block may be shorter
+    weight = stretched["total"].astype(float) if "total" in stretched else 1.0
+    sums = stretched.assign(weight=weight, weighted=stretched[metric] * weight)
+    sums = sums.groupby([*by, "seed"], observed=True)[["weighted", "weight"]].sum()
+    value = (sums["weighted"] / sums["weight"]).rename(metric).reset_index()
     parts = [estimate(value, by, metric).assign(series=metric)]
     seeds = table.groupby("label", observed=True)["seed"].nunique()
     for name, series in {"drifts": "drift", "alarms": "alarm"}.items():

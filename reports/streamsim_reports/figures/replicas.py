@@ -16,7 +16,7 @@ def healthy(cohort: Cohort, name: str) -> pd.DataFrame:
     kept = table[~pd.MultiIndex.from_frame(table[REPLICA].astype({"label": str})).isin(gone)]
     if kept.empty:
         why = "all replicas diverged" if len(table) else "nothing has been recorded yet"
-        raise ValueError(f"nothing to draw: {why}")
+        raise ValueError(why)
     return kept.reset_index(drop=True)
 
 

@@ -1,0 +1,29 @@
+"""Drift by attributes that change places with irrelevant ones (LED, Waveform)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamsim import draws
+
+
+def exchanged(key: Tensor, num_relevant: int, num_irrelevant: int, count: Tensor) -> Tensor:
+    """Where each of the attributes comes from, [relevant + irrelevant] int64.
+
+    `count` relevant attributes in a row, from a random first one, change places with as many
+    irrelevant ones in a row.
+
+    >>> exchanged(torch.tensor(7), 2, 3, torch.tensor(0)).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    place = torch.arange(num_relevant + num_irrelevant, device=key.device)
+    step = torch.arange(min(num_relevant, num_irrelevant), device=key.device)
+    first = [
+        draws.integers(key, step[0] + i, n) for i, n in enumerate((num_relevant, num_irrelevant))
+    ]
+    one = (step + first[0]) % num_relevant
+    other = num_relevant + (step + first[1]) % num_irrelevant
+    moved = step < count
+    place = place.scatter(0, one, torch.where(moved, other, one))
+    return place.scatter(0, other, torch.where(moved, one, other))
