@@ -35,9 +35,24 @@ def heat_map(axes: Axes, cells: pd.DataFrame, texts: pd.DataFrame, **colors: Any
         ax=axes,
         **colors,
     )
+    if small:
+        _make_legible(axes)
     axes.grid(False)
     axes.set_xticks(*_ticks(list(cells.columns)))
     axes.set_yticks(*_ticks(list(cells.index)), rotation=0)
+
+
+def _make_legible(axes: Axes) -> None:
+    """Black or white on each cell, whichever stands out more (WCAG 2.2: relative luminance)."""
+    import numpy as np
+
+    mesh: Any = axes.collections[0]
+    share = mesh.get_facecolors()[:, :3]
+    linear = np.where(share <= 0.03928, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    known = ~np.ma.getmaskarray(mesh.get_array()).ravel()
+    for text, light in zip(axes.texts, luminance[known], strict=False):
+        text.set_color("black" if (light + 0.05) ** 2 > 0.05 * 1.05 else "white")
 
 
 def _ticks(names: list[Any]) -> tuple[list[float], list[str]]:

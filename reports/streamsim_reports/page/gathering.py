@@ -17,6 +17,7 @@ from streamsim_reports.page.pictures import LEAD, pictures
 from streamsim_reports.page.remembering import RememberedRun
 from streamsim_reports.page.scores import HEADLINES, Results
 from streamsim_reports.page.text import count, distinct, listed, plus_minus, printable
+from streamsim_reports.protocol import stages
 
 
 def gather_page(runs: Iterable[Run | str | Path]) -> Page:
@@ -25,15 +26,14 @@ def gather_page(runs: Iterable[Run | str | Path]) -> Page:
     remembered = [RememberedRun(run.path, run.info) for run in opened]
     whole = Results(_named(gather(remembered)))
     cohort = whole.cohort
-    if len(cohort.scenarios) == 1:
-        parts = [whole]
-    else:
-        parts = [Results(_named(gather(_of(cohort, name)))) for name in cohort.scenarios]
+    parts = _parts(whole)
     return Page(
         title=_title(cohort),
         subtitle=_subtitle(cohort),
-        warnings=list(_warnings(parts)),
-        chapters=[_chapter(part, f"scenario-{i}") for i, part in enumerate(parts, 1)],
+        warnings=list(_warnings(parts.values())),
+        chapters=[
+            _chapter(part, f"scenario-{i}", name) for i, (name, part) in enumerate(parts.items(), 1)
+        ],
         details=[_detail(arm, whole) for arm in cohort.arms],
         configuration=records.configuration(cohort),
         environment=records.environments(cohort),
@@ -49,16 +49,31 @@ def _named(cohort: Cohort) -> Cohort:
     return Cohort(tuple(replace(arm, label=label) for arm, label in arms))
 
 
-def _of(cohort: Cohort, scenario: str) -> list[Run]:
-    return [run for run in cohort.runs if str(run.configuration["scenario"]) == scenario]
+def _parts(whole: Results) -> dict[str, Results]:
+    """Arms that ran on the same stream, by its name; labels lose what they then have in common."""
+    cohort = whole.cohort
+    try:
+        groups = stages(cohort)
+    except ValueError:  # an arm that cannot be compared; its chapter will say so
+        groups = {n: [arm for arm in cohort.arms if arm.scenario == n] for n in cohort.scenarios}
+    if len(groups) == 1:
+        return dict.fromkeys(groups, whole)
+    short = dict(zip(cohort.labels, distinct(cohort.methods), strict=True))
+    found = {}
+    for name, arms in groups.items():
+        labels = [short[arm.label] for arm in arms]
+        alike = len(set(labels)) < len(labels)
+        named = arms if alike else [replace(arm, label=short[arm.label]) for arm in arms]
+        found[name] = Results(Cohort(tuple(named)))
+    return found
 
 
-def _chapter(part: Results, name: str) -> Chapter:
+def _chapter(part: Results, name: str, scenario: str) -> Chapter:
     drawn, absent = pictures(part.cohort, name)
     lead = next((picture for picture in drawn if picture.kind == LEAD), None)
     return Chapter(
         name=name,
-        scenario=printable(part.cohort.arms[0].scenario, 120),
+        scenario=printable(scenario, 120),
         answers=words.answers(part),
         standings=results.standings(part, name),
         points=words.points(part),

@@ -50,6 +50,8 @@ def _picture(kind: Kind, cohort: Cohort, numbers: pd.DataFrame, prefix: str) -> 
     with warnings.catch_warnings():
         # the browser brings the letters that matplotlib's own font lacks
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        # names may be so long that they leave no room to lay out
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
         drawn = figure(replace(kind, numbers=lambda _: numbers), cohort)
         if kind.name == LEAD:
             drawn.set_size_inches(LEAD_SIZE)

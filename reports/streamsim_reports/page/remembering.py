@@ -26,6 +26,11 @@ class RememberedRun(Run):
             return super().summary(joint)
         return self._once("metrics over seeds", lambda: Run.summary(self))
 
+    def per_replica(self, joint: Run | None = None) -> pd.DataFrame:
+        if joint is not None:
+            return super().per_replica(joint)
+        return self._once("metrics of replicas", lambda: Run.per_replica(self))
+
     def _once(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         if name not in self.memory:
             self.memory[name] = read()

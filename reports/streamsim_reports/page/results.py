@@ -177,6 +177,6 @@ def _difference(gap: Gap) -> list[Cell]:
         Cell(
             p_value(gap.corrected), _sortable(gap.corrected), tone="plain" if gap.sure else "doubt"
         ),
-        Cell(number(gap.effect, 2), _sortable(gap.effect)),
+        Cell(number(gap.effect), _sortable(gap.effect)),
         Cell(count(int(needed), "seed") if needed == needed else NOTHING, _sortable(needed)),
     ]

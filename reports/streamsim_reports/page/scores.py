@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from streamsim.metrics import METRICS
-from streamsim_reports.cohort import Cohort
+from streamsim_reports.cohort import Arm, Cohort
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamsim_reports.comparison import Comparison
 
 HEADLINES = ("forgetting", "average_accuracy")  # what a first look is for
+NO_ROWS = "unfinished, with no results yet"
 UNSURE = 0.05  # p values from here on tell nothing apart
 
 
@@ -62,21 +63,9 @@ class Results:
     @cached_property
     def scores(self) -> dict[tuple[str, str], Score]:
         """By label and metric."""
-        whole = {run.path: run.summary() for run in self.cohort.runs}
-        found = {}
-        for arm in self.cohort.arms:
-            rows = whole[arm.run.path]
-            for row in _records(rows[rows["setting"] == arm.setting]):
-                found[arm.label, row["metric"]] = Score(
-                    arm.label,
-                    row["metric"],
-                    row["mean"],
-                    row["ci95"],
-                    int(row["num_seeds"]),
-                    int(row["num_diverged"]),
-                    row["note"],
-                )
-        return found
+        return {
+            (arm.label, score.metric): score for arm in self.cohort.arms for score in _scores(arm)
+        }
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:
@@ -84,13 +73,25 @@ class Results:
         return self.cohort.table("accuracy")
 
     @cached_property
-    def comparisons(self) -> dict[str, Comparison]:
-        """Paired comparisons with the best arm, for the headline metrics that have numbers."""
+    def _compared(self) -> tuple[dict[str, Comparison], str]:
         from streamsim_reports.comparison import compare
 
         if len(self.cohort.arms) < 2:
-            return {}
-        return {name: compare(self.cohort, name) for name in HEADLINES if self.ranked(name)}
+            return {}, ""
+        try:
+            return {m: compare(self.cohort, m) for m in HEADLINES if self.ranked(m)}, ""
+        except ValueError as error:  # unlike protocols, no common seeds
+            return {}, str(error)
+
+    @property
+    def comparisons(self) -> dict[str, Comparison]:
+        """Paired comparisons with the best arm, for the headline metrics that have numbers."""
+        return self._compared[0]
+
+    @property
+    def refusal(self) -> str:
+        """Why the arms cannot be compared; nothing if they can."""
+        return self._compared[1]
 
     @cached_property
     def gaps(self) -> dict[str, dict[str, Gap]]:
@@ -114,9 +115,9 @@ class Results:
 
     @property
     def warnings(self) -> list[str]:
-        """How the protocols of the runs differ."""
-        found = (w for comparison in self.comparisons.values() for w in comparison.warnings)
-        return list(dict.fromkeys(found))
+        """What speaks against comparing the arms as they are."""
+        found = [w for comparison in self.comparisons.values() for w in comparison.warnings]
+        return list(dict.fromkeys([self.refusal, *found] if self.refusal else found))
 
     def of(self, metric: str) -> list[Score]:
         """The scores of one metric in the order of the arms."""
@@ -134,16 +135,39 @@ class Results:
 
     @cached_property
     def learned(self) -> dict[tuple[str, int], float]:
-        """Accuracy on an experience just after training on it, mean over seeds: by label, experience."""
+        """Accuracy just after training on it, mean over seeds: by label and experience."""
         known = self.accuracy[self.accuracy["accuracy"].notna()]
         return _means(known[known["after"] == known["on"]])
 
     @cached_property
     def final(self) -> dict[tuple[str, int], float]:
-        """Accuracy on an experience after the last one an arm has done: by label, experience."""
+        """Accuracy after the last experience an arm has done: by label and experience."""
         known = self.accuracy[self.accuracy["accuracy"].notna()]
         last = known.groupby("label", observed=True)["after"].transform("max")
         return _means(known[known["after"] == last])
+
+
+def _scores(arm: Arm) -> list[Score]:
+    """Every metric of an arm; of an unfinished one that has no rows yet, why there is none."""
+    rows = []
+    if not arm.run.table("accuracy").empty:
+        summary = arm.run.summary()
+        rows = _records(summary[summary["setting"] == arm.setting])
+    if not rows:
+        nothing = float("nan")
+        return [Score(arm.label, name, nothing, nothing, 0, 0, NO_ROWS) for name in METRICS]
+    return [
+        Score(
+            arm.label,
+            row["metric"],
+            row["mean"],
+            row["ci95"],
+            int(row["num_seeds"]),
+            int(row["num_diverged"]),
+            row["note"],
+        )
+        for row in rows
+    ]
 
 
 def _means(rows: pd.DataFrame) -> dict[tuple[str, int], float]:

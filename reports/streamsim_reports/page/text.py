@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from streamsim_reports import wording
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -16,51 +18,37 @@ GLUE = "\N{NO-BREAK SPACE}"
 NOTHING = "\N{EN DASH}"
 
 
-def number(value: float, digits: int = 3) -> str:
+def number(value: float) -> str:
     """A number with a proper minus; a dash where there is none.
 
     >>> number(-0.12345), number(float("nan"))
     ('−0.123', '–')
     """
-    if math.isnan(value):
-        return NOTHING
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.removeprefix("-")
-    return text.replace("-", MINUS)
+    return NOTHING if math.isnan(value) else wording.number(value).replace("-", MINUS)
 
 
-def plus_minus(mean: float, half: float, digits: int = 3) -> str:
+def plus_minus(mean: float, half: float) -> str:
     """`0.123 ± 0.045`, never broken into lines; without an interval (one seed) the mean alone."""
-    if math.isnan(mean) or math.isnan(half):
-        return number(mean, digits)
-    return f"{number(mean, digits)}{GLUE}±{GLUE}{number(half, digits)}"
+    if math.isnan(mean):
+        return NOTHING
+    return wording.estimate(mean, half).replace("-", MINUS).replace(" ", GLUE)
 
 
 def p_value(p: float) -> str:
-    """`p < 0.001`, `p = 0.034`."""
-    if math.isnan(p):
-        return "not tested"
-    return f"p{GLUE}<{GLUE}0.001" if p < 0.001 else f"p{GLUE}={GLUE}{p:.3f}"
+    """`p < 0.001`, `p = 0.034`, never broken into lines."""
+    return "not tested" if math.isnan(p) else wording.p_value(p).replace(" ", GLUE)
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
-    """`a, b and c`; of many names the first few and how many more.
-
-    >>> listed(["a", "b", "c"]), listed(["a", "b", "c", "d"], most=2)
-    ('a, b and c', 'a, b and 2 more')
-    """
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    """`a, b and c`; of many names the first few and how many more."""
+    return wording.listed(names, most)
 
 
 def count(amount: int, noun: str) -> str:
     """`1 seed`, `30 seeds`, `2 strategies`."""
-    if amount == 1:
-        return f"1 {noun}"
-    plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
-    return f"{amount:,} {plural}"
+    return wording.counted(amount, noun) if noun[-1] != "y" or amount == 1 else (
+        f"{amount:,} {noun[:-1]}ies"
+    )  # fmt: skip
 
 
 def printable(text: object, most: int = 400) -> str:
@@ -79,7 +67,7 @@ def printable(text: object, most: int = 400) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-def distinct(labels: Iterable[str], most: int = 60) -> list[str]:
+def distinct(labels: Iterable[str], most: int = 48) -> list[str]:
     """Printable names that stay different from each other when they are cut short."""
     found: list[str] = []
     for label in labels:

@@ -32,7 +32,10 @@ def _answer(results: Results, metric: str) -> Answer:
     verb = "more" if METRICS[metric].higher_is_better else "less"
     away = abs(others[0].mean - best.mean)
     sentence = f"{value}: {number(away)} {verb} than {others[0].label}, the next."
-    gap = results.gaps[metric][others[0].label]
+    gap = results.gaps.get(metric, {}).get(others[0].label)
+    if gap is None:
+        refusal = f"Not sure: {results.refusal}." if results.refusal else ""
+        return Answer(question, best.label, sentence, refusal, "doubt")
     return Answer(question, best.label, sentence, _certainty(gap), "good" if gap.sure else "doubt")
 
 
@@ -136,7 +139,7 @@ def _pairs(results: Results) -> Iterator[str]:
         mean = np.log(last["ratio"]).groupby([last["source"], last["target"]]).mean()
         source, target = mean.index[int(mean.argmax())]
         share = float((mean > 0).mean())
-        worst = number(float(np.exp(mean.max())), 2)
+        worst = number(float(np.exp(mean.max())))
         yield (
             f"{label}: at the end a step on one experience harms another in {share:.0%} of all "
             f"pairs, most of all {source + 1} → {target + 1} (loss × {worst})."
@@ -144,6 +147,8 @@ def _pairs(results: Results) -> Iterator[str]:
 
 
 def _open(results: Results) -> Iterator[str]:
+    if results.refusal:
+        yield f"Nothing is compared: {results.refusal}."
     for metric, gaps in results.gaps.items():
         tied = [gap.label for gap in gaps.values() if gap.corrected >= UNSURE]
         if tied:
