@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from streamsim.runs import Run
+from streamsim_reports.page.remembering import RememberedRun
 
 NEEDED: Mapping[str, type] = {  # in run.json; a group before its members
     "configuration": dict,
@@ -24,11 +26,13 @@ NEEDED: Mapping[str, type] = {  # in run.json; a group before its members
 
 
 def checked(run: Run) -> Run:
-    """The run itself; ValueError that names what run.json lacks or has in another shape."""
+    """The run, read once; ValueError that names what run.json lacks or has in another shape."""
     damage = _damage(run.info)
     if damage:
         raise ValueError(f"{run.path / 'run.json'} is damaged: {damage}")
-    return run
+    # JSON can hold halves of characters, which no file and no table can
+    whole = json.dumps(dict(run.info), ensure_ascii=False).encode("utf-8", "replace")
+    return RememberedRun(run.path, json.loads(whole))
 
 
 def _damage(info: Mapping[str, Any]) -> str:

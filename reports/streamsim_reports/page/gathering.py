@@ -11,10 +11,10 @@ from streamsim.metrics import METRICS
 from streamsim.runs import Run, open_run
 from streamsim_reports.cohort import Arm, Cohort, gather
 from streamsim_reports.page import records, results, words
+from streamsim_reports.page.across import across
 from streamsim_reports.page.checks import checked
 from streamsim_reports.page.model import Cell, Chapter, Column, Detail, Page, Table
 from streamsim_reports.page.pictures import LEAD, pictures
-from streamsim_reports.page.remembering import RememberedRun
 from streamsim_reports.page.scores import HEADLINES, Results
 from streamsim_reports.page.text import count, distinct, listed, plus_minus, printable
 from streamsim_reports.protocol import stages
@@ -23,8 +23,7 @@ from streamsim_reports.protocol import stages
 def gather_page(runs: Iterable[Run | str | Path]) -> Page:
     """The page of some runs; ValueError, in one line, where a folder cannot be read."""
     opened = [checked(run if isinstance(run, Run) else open_run(run)) for run in runs]
-    remembered = [RememberedRun(run.path, run.info) for run in opened]
-    whole = Results(_named(gather(remembered)))
+    whole = Results(_named(gather(opened)))
     cohort = whole.cohort
     parts = _parts(whole)
     return Page(
@@ -34,6 +33,7 @@ def gather_page(runs: Iterable[Run | str | Path]) -> Page:
         chapters=[
             _chapter(part, f"scenario-{i}", name) for i, (name, part) in enumerate(parts.items(), 1)
         ],
+        across=across(whole) if len(parts) > 1 else None,
         details=[_detail(arm, whole) for arm in cohort.arms],
         configuration=records.configuration(cohort),
         environment=records.environments(cohort),

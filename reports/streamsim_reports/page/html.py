@@ -30,7 +30,7 @@ def render(page: Page) -> str:
     smuggles in is run or styles anything, even if the escaping had a hole.
     """
     environment = _environment()
-    style = environment.get_template("report.css").render(page=page)
+    style = environment.get_template("report.css").render()
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html").render(
         page=page, sections=SECTIONS, style=style, script=script, policy=policy(style, script)

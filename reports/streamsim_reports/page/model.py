@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Tone = Literal["plain", "good", "doubt", "bad"]
@@ -116,6 +116,15 @@ class Chapter:
 
 
 @dataclass(frozen=True)
+class Across:
+    """What holds over several scenarios."""
+
+    words: Sequence[str]
+    tables: Sequence[Table]
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
 class Detail:
     """One strategy: what it was, what became of it."""
 
@@ -143,12 +152,9 @@ class Page:
     subtitle: str
     warnings: Sequence[str]
     chapters: Sequence[Chapter]
-    across: Sequence[Table] = ()  # ranks over several scenarios
-    across_words: Sequence[str] = ()
-    across_pictures: Sequence[Picture] = ()
+    across: Across | None = None
     details: Sequence[Detail] = ()
     configuration: Sequence[Table] = ()
     environment: Sequence[Table] = ()
     commands: Sequence[Command] = ()
     version: str = ""
-    colours: Sequence[tuple[str, str, str]] = field(default=())  # name, light, dark

@@ -16,6 +16,7 @@ LEAD_SIZE = (5.6, 3.9)  # inches
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from streamsim_reports.figures import Kind
 
@@ -40,29 +41,44 @@ def _colours() -> dict[str, str]:
     from streamsim_reports.figures.theme import SCHEMES
 
     light = SCHEMES["light"]
-    return {light.ink: "var(--ink)", light.muted: "var(--soft)", light.grid: "var(--line)"}
+    return {
+        light.ink: "var(--ink)",
+        light.muted: "var(--soft)",
+        light.grid: "var(--line)",
+        f"stroke {light.paper}": "var(--paper)",  # white text on a dark cell stays white
+    }
 
 
 def _picture(kind: Kind, cohort: Cohort, numbers: pd.DataFrame, prefix: str) -> Picture:
     from streamsim_reports.figures import figure
 
-    name = f"{prefix}-{kind.name}"
+    drawn = figure(replace(kind, numbers=lambda _: numbers), cohort)
+    if kind.name == LEAD:
+        drawn.set_size_inches(LEAD_SIZE)
+    caption = kind.caption(cohort, numbers)
+    about = f"{kind.description} {caption}"
+    return replace(
+        as_picture(drawn, kind.name, kind.title, about, numbers, prefix), caption=caption
+    )
+
+
+def as_picture(
+    drawn: Figure, name: str, title: str, description: str, numbers: pd.DataFrame, prefix: str
+) -> Picture:
+    """A drawn figure with the numbers behind it; the description is its caption and alt text."""
     with warnings.catch_warnings():
         # the browser brings the letters that matplotlib's own font lacks
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         # names may be so long that they leave no room to lay out
         warnings.filterwarnings("ignore", message="constrained_layout not applied")
-        drawn = figure(replace(kind, numbers=lambda _: numbers), cohort)
-        if kind.name == LEAD:
-            drawn.set_size_inches(LEAD_SIZE)
         source = draw_svg(drawn)
-    caption = kind.caption(cohort, numbers)
+    own = f"{prefix}-{name}"
     return Picture(
-        kind=kind.name,
-        name=name,
-        title=kind.title,
-        caption=caption,
-        svg=inline_svg(source, name, kind.title, f"{kind.description} {caption}", _colours()),
+        kind=name,
+        name=own,
+        title=title,
+        caption=description,
+        svg=inline_svg(source, own, title, description, _colours()),
         csv=data_uri(numbers),
-        file=f"{kind.name}.csv",
+        file=f"{own}.csv",
     )

@@ -116,8 +116,10 @@ class Results:
     @property
     def warnings(self) -> list[str]:
         """What speaks against comparing the arms as they are."""
-        found = [w for comparison in self.comparisons.values() for w in comparison.warnings]
-        return list(dict.fromkeys([self.refusal, *found] if self.refusal else found))
+        from streamsim_reports.protocol import protocol_differences
+
+        alike = [f"Not run alike: {d}." for d in protocol_differences(self.cohort) if not d.refused]
+        return [f"Nothing is compared: {self.refusal}.", *alike] if self.refusal else alike
 
     def of(self, metric: str) -> list[Score]:
         """The scores of one metric in the order of the arms."""

@@ -56,7 +56,7 @@ def inline_svg(
 
     `prefix` keeps its ids apart from those of other figures; `title` and `description` are what a
     screen reader says; `colours` maps hexadecimal colours to what stands for them in the page,
-    such as `var(--ink)`. Script, style sheets, foreign objects and links do not survive.
+    such as `var(--ink)`; a key may begin with the attribute it is meant for, `stroke #ffffff`. Script, style sheets, foreign objects and links do not survive.
     """
     root = ElementTree.fromstring(source)
     used = _references(root)
@@ -114,7 +114,8 @@ def _attributes(
         if name in PRESENTATION and DEFAULTS.get(name) != value:
             local = re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", value)
             if "url(" not in local or local.startswith(f"url(#{prefix}-"):
-                kept[name] = colours.get(local.lower(), local)
+                colour = local.lower()
+                kept[name] = colours.get(f"{name} {colour}", colours.get(colour, local))
         elif name == "id" and value in used:
             kept[name] = f"{prefix}-{value}"
         elif name == "href" and value.startswith("#"):

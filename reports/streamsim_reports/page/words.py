@@ -9,6 +9,7 @@ from streamsim_reports.page.model import Answer, Point
 from streamsim_reports.page.records import seed_count, status
 from streamsim_reports.page.scores import HEADLINES, UNSURE, Gap, Results
 from streamsim_reports.page.text import count, listed, number, p_value, plus_minus, printable
+from streamsim_reports.sentences import doubts
 
 QUESTIONS = {
     "forgetting": ("Which strategy forgets least?", "How much is forgotten?"),
@@ -155,6 +156,9 @@ def _open(results: Results) -> Iterator[str]:
             best = results.comparisons[metric].baseline
             title = METRICS[metric].title.lower()
             yield f"In {title}, {best} cannot be told apart from {listed(tied)}."
+    for metric, comparison in results.comparisons.items():
+        for doubt in doubts(comparison.pairs):
+            yield f"In {METRICS[metric].title.lower()}, {doubt}."
     single = [arm.label for arm in results.cohort.arms if len(arm.run.configuration["seeds"]) == 1]
     if single:
         yield f"With one seed there is no interval and no test: {listed(single)}."
@@ -180,8 +184,10 @@ def wrong(results: Results) -> Iterator[str]:
         labels = [arm.label for arm in results.cohort.arms if arm.run is run]
         if run.status != "finished":
             yield f"{listed(labels)}: {status(run)}; shown as far as it goes."
-    for arm in results.cohort.arms:
-        gone = results.scores[arm.label, HEADLINES[-1]].num_diverged
-        if gone:
-            total = len(arm.run.configuration["seeds"])
-            yield f"{arm.label}: {gone} of {total} replicas diverged; they are left out of means."
+    gone = [
+        f"{count} of {len(arm.run.configuration['seeds'])} of {arm.label}"
+        for arm in results.cohort.arms
+        if (count := results.scores[arm.label, HEADLINES[-1]].num_diverged)
+    ]
+    if gone:
+        yield f"Replicas that diverged and are left out of all means: {listed(gone)}."
