@@ -68,9 +68,8 @@ def export(
     ] = None,
 ) -> None:
     """Hand the results of a run to other tools; the run folder stays as it is."""
-    from streamsim_reports.export import export as export_run
-
     from streamsim.runs import open_run
+    from streamsim_reports.export import export as export_run
 
     opened = open_run(run)
     folder = out if out is not None else Path(f"{run.resolve().name}-{to}")
