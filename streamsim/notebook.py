@@ -60,7 +60,7 @@ def _matrix(run: Run) -> str:
         for after, row in zip(mean.index, mean.to_numpy().tolist(), strict=True)
     )
     head = "".join(f'<th style="{RIGHT}">{on}</th>' for on in mean.columns)
-    caption = "<caption>accuracy on each experience, mean over seeds</caption>"
+    caption = "<caption>accuracy on each experience</caption>"
     return f"<table>{caption}<tr><th></th>{head}</tr>{cells}</table>"
 
 

@@ -101,14 +101,16 @@ def scalars(run: Run) -> pd.DataFrame:
         tag = "continual/experience " + inside["on"].astype(str)
         parts.append(inside.assign(tag=tag, step=begun + inside["step"]))
     rows = [part.rename(columns={"accuracy": "value"}) for part in parts]
-    log = pd.concat([part[[*REPLICA, "tag", "step", "value"]] for part in rows])
+    log: pd.DataFrame = pd.concat([part[[*REPLICA, "tag", "step", "value"]] for part in rows])
     return log.dropna(subset="value").reset_index(drop=True)
 
 
 def _ends(training: pd.DataFrame) -> pd.DataFrame:
     """Steps done after each experience, one row a replica; column -1 is the beginning."""
     steps = training.pivot(index=REPLICA, columns="experience", values="steps")
-    whole = steps.reindex(columns=range(-1, int(training["experience"].max()) + 1)).fillna(0)
+    whole: pd.DataFrame = steps.reindex(
+        columns=range(-1, int(training["experience"].max()) + 1)
+    ).fillna(0)
     return whole.astype(np.int64).cumsum(axis=1)
 
 
