@@ -165,6 +165,11 @@ class Run:
             lines += [f"  {line}" for line in summary_lines(self)]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from streamsim.notebook import html
+
+        return html(self)
+
 
 def summary_lines(run: Run) -> list[str]:
     """The defined metrics of a run, one line each."""

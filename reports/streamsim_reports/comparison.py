@@ -92,12 +92,16 @@ def compare(
 
 
 def critical_difference_axes(comparison: Comparison, axes: Axes) -> Axes:
-    """The critical-difference diagram of a comparison over three methods and two scenarios up."""
+    """The critical-difference diagram of three methods or more that ran on two scenarios or more.
+
+    Bars join methods whose average ranks cannot be told apart. ValueError below that.
+    """
     if comparison.ranks is None or comparison.rank_test is None:
         raise ValueError(
             "a critical-difference diagram needs at least 3 strategies that each ran on the same "
             "2 scenarios or more"
         )
+    axes.set_title(f"Average rank in {METRICS[comparison.metric].title.lower()}", pad=30)
     return draw_ranks(comparison.ranks, comparison.rank_test, axes)
 
 

@@ -79,6 +79,8 @@ def rank_test(means: pd.DataFrame) -> RankTest | None:
 
 def draw_ranks(ranks: pd.DataFrame, test: RankTest, axes: Axes) -> Axes:
     """A critical-difference diagram: bars join methods whose ranks cannot be told apart."""
+    from matplotlib.ticker import MaxNLocator
+    from matplotlib.transforms import ScaledTranslation
     from scikit_posthocs import critical_difference_diagram
 
     average = ranks.set_index("method")["average_rank"]
@@ -86,13 +88,23 @@ def draw_ranks(ranks: pd.DataFrame, test: RankTest, axes: Axes) -> Axes:
     critical_difference_diagram(
         average,
         test.nemenyi,
-        cd=test.critical_difference,
         ax=axes,
         label_fmt_left="{label}  {rank:.2f}",
         label_fmt_right="{rank:.2f}  {label}",
-        label_props={"color": ink},
-        marker_props={"color": ink, "s": 16},
-        elbow_props={"color": ink, "linewidth": 0.8},
+        text_h_margin=0.02 * len(average),
+        color_palette=dict.fromkeys(average.index, ink),
+        marker_props={"s": 16},
+        elbow_props={"linewidth": 0.8},
         crossbar_props={"color": ink, "linewidth": 3, "solid_capstyle": "butt"},
     )
+    axes.set_xlim(1, max(len(average), 1 + test.critical_difference))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # the library's own ruler for the critical difference lies on the numbers of the axis
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    above = axes.transData + ScaledTranslation(0, 26 / 72, figure.dpi_scale_trans)
+    ends = [1, 1 + test.critical_difference]
+    axes.plot(ends, [0, 0], transform=above, color=ink, marker="|", linewidth=1, clip_on=False)
+    text = f"critical difference {test.critical_difference:.2f}"
+    axes.text(sum(ends) / 2, 0.15, text, transform=above, color=ink, ha="center", va="bottom")
     return axes

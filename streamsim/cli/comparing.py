@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from streamsim_reports.comparison import Comparison
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
 
@@ -26,6 +30,12 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to a file.")
     ] = None,
+    diagram: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw ranks over scenarios with their critical difference."
+        ),
+    ] = None,
     anyway: Annotated[
         bool, typer.Option(help="Compare even where data or revealed settings differ.")
     ] = False,
@@ -37,8 +47,11 @@ def compare(
 
     if form not in formats.FORMATS:
         raise ValueError(f"--format {form}: choose {', '.join(formats.FORMATS)}")
-    if out is not None and not out.parent.is_dir():
-        raise ValueError(f"cannot write {out}: there is no folder {out.parent}; make it first")
+    for file in filter(None, (out, diagram)):
+        if not file.parent.is_dir():
+            raise ValueError(
+                f"cannot write {file}: there is no folder {file.parent}; make it first"
+            )
     cohort = gather(runs)
     comparisons = [
         compare_cohort(cohort, name, baseline, anyway=anyway)
@@ -46,6 +59,8 @@ def compare(
     ]
     for warning in dict.fromkeys(text for made in comparisons for text in made.warnings):
         typer.echo(f"warning: {warning}", err=True)
+    if diagram is not None:
+        _draw(comparisons, diagram)
     rendered = formats.render(comparisons, form)
     if out is None:
         typer.echo(rendered)
@@ -55,6 +70,27 @@ def compare(
     except OSError as error:
         raise ValueError(f"cannot write {out}: {error.strerror}; choose another file") from None
     typer.echo(f"wrote {out}", err=True)
+
+
+def _draw(comparisons: Sequence[Comparison], file: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from streamsim_reports.comparison import critical_difference_axes
+
+    suffixes = (".svg", ".png", ".pdf")
+    if file.suffix not in suffixes:
+        raise ValueError(f"--diagram {file}: name a file that ends in {', '.join(suffixes)}")
+    most = max(0 if made.ranks is None else len(made.ranks) for made in comparisons)
+    figure = Figure(figsize=(8, (1.6 + 0.2 * most) * len(comparisons)), layout="constrained")
+    for made, axes in zip(
+        comparisons, figure.subplots(len(comparisons), squeeze=False), strict=True
+    ):
+        critical_difference_axes(made, axes[0])
+    try:
+        figure.savefig(file, dpi=150)
+    except OSError as error:
+        raise ValueError(f"cannot write {file}: {error.strerror}; choose another file") from None
+    typer.echo(f"wrote {file}", err=True)
 
 
 def export(
@@ -68,9 +104,8 @@ def export(
     ] = None,
 ) -> None:
     """Hand the results of a run to other tools; the run folder stays as it is."""
-    from streamsim_reports.export import export as export_run
-
     from streamsim.runs import open_run
+    from streamsim_reports.export import export as export_run
 
     opened = open_run(run)
     folder = out if out is not None else Path(f"{run.resolve().name}-{to}")
