@@ -74,6 +74,9 @@ class Cohort:
                     raise  # damaged, not absent
                 reason = str(error)
                 continue
+            if rows.empty and name in NOT_ASKED:  # an unfinished run does not tell
+                reason = NOT_ASKED[name]
+                continue
             rows = rows[rows["setting"] == arm.setting]
             tables.append(rows.assign(label=arm.label, scenario=arm.scenario))
         if not tables:
