@@ -106,7 +106,7 @@ def draw_continual(numbers: pd.DataFrame, axes: Axes) -> Axes:
         marks.line(axes, past, "step", color=color, label=next(past_name, None))
         lowest = past.sort_values("mean").iloc[0]
         axes.vlines(lowest["step"], lowest["mean"], past["mean"].iloc[0], color=neutral("ink"),
-                    linewidth=1.4, label=next(gap_name, None), zorder=3)  # fmt: skip
+                    linewidth=1.4, label=next(gap_name, ""), zorder=3)  # fmt: skip
     axes.grid(False, axis="x")
     axes.set_xlim(0, numbers["step"].max() * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -58,13 +58,11 @@ def name_ends(axes: Axes, ends: Mapping[str, End]) -> None:
     import numpy as np
     from scipy.optimize import isotonic_regression
 
-    if len(ends) < 2:
-        return
     order = sorted(ends, key=lambda name: ends[name].y)
     texts = [wrapped(name, WRAP) for name in order]
     low, high = axes.get_ylim()
     # layout may take some of the height that an Axes has at first
-    height = 0.75 * axes.get_position().height * _inches(axes) * 72
+    height = 0.75 * axes.bbox.height / axes.figure.dpi * 72
     lines = np.array([1 + text.count("\n") for text in texts])
     gap = 1.3 * (SIZE - 1) * (high - low) / height
     centre = gap * (np.cumsum(lines) - lines / 2)
@@ -88,14 +86,6 @@ def name_ends(axes: Axes, ends: Mapping[str, End]) -> None:
                 "shrinkA": 1,
             },
         )
-
-
-def _inches(axes: Axes) -> float:
-    """Height of the figure."""
-    from matplotlib.figure import Figure
-
-    whole = axes.get_figure(root=True)
-    return whole.get_figheight() if isinstance(whole, Figure) else 4.0
 
 
 def names_height(numbers: pd.DataFrame) -> float:

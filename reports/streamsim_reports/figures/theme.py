@@ -161,7 +161,7 @@ def plain(text: object) -> str:
 def wrapped(text: object, width: int, lines: int = 3) -> str:
     r"""A name on a few lines, broken at blanks and after "+"; what is too long ends in an ellipsis.
 
-    >>> wrapped("multihead+ewc+replay", 14)
+    >>> wrapped("multihead+ewc+replay", 20)
     'multihead+ewc+\nreplay'
     """
     breakable = plain(text).replace("+", "+ ")
