@@ -20,7 +20,7 @@ from streamsim_reports.figures import (
     transfer,
     transference,
 )
-from streamsim_reports.figures.canvas import FORMATS, check_path, figure, save
+from streamsim_reports.figures.canvas import FORMATS, check_path, figure, render, save
 from streamsim_reports.figures.kind import Kind
 
 KINDS: Mapping[str, Kind] = {
@@ -42,4 +42,4 @@ KINDS: Mapping[str, Kind] = {
     )
 }
 
-__all__ = ["FORMATS", "KINDS", "Kind", "check_path", "figure", "save"]
+__all__ = ["FORMATS", "KINDS", "Kind", "check_path", "figure", "render", "save"]

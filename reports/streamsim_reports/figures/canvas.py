@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamsim_reports.cohort import Cohort
 from streamsim_reports.figures.kind import Kind
-from streamsim_reports.figures.theme import SIZE, in_order, neutral, plain, style
+from streamsim_reports.figures.theme import SIZE, in_order, neutral, plain, style, wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "png", "pdf")
 WIDTH = 8.4  # inches
 DPI = 200  # of PNG files and of bitmaps within others
+_PATH, _LONG = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d\d)\d+")  # 1/100 point will do
 _NO_DATE: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
     "png": {},
@@ -52,7 +54,7 @@ def figure(kind: Kind, cohort: Cohort, scheme: str = "light", standalone: bool =
         for axes, (name, part) in zip(every, panels.items(), strict=False):
             kind.draw(part, axes)
             if len(panels) > 1 or kind.panel not in ("scenario", "option"):
-                axes.set_title("\n".join(textwrap.wrap(plain(name), 70 // columns)), loc="left")
+                axes.set_title(wrapped(name, {1: 70, 2: 40, 3: 24}.get(columns, 17)), loc="left")
         for axes in every[len(panels) :]:
             axes.remove()
         used = every[: len(panels)]
@@ -70,30 +72,34 @@ def save(figure: Figure, path: str | Path) -> None:
 
     ValueError for an unknown format or a place that cannot be written.
     """
+    path = Path(path)
+    check_path(path)
+    content = render(figure, path.suffix.lower().removeprefix("."))
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror}") from None
+
+
+def render(figure: Figure, format: str) -> bytes:
+    """A figure as SVG, PNG or PDF."""
     import io
 
     import matplotlib
 
-    path = Path(path)
-    format = path.suffix.lower().removeprefix(".")
-    check_path(path)
     content = io.BytesIO()
     # text stays text in SVG: small, sharp, and read by screen readers and searches
-    fixed = {"svg.fonttype": "none", "svg.hashsalt": "streamsim", "pdf.fonttype": 42}
-    metadata = {**_NO_DATE[format], "Title": figure.get_suptitle() or None}
+    fixed: Any = {"svg.fonttype": "none", "svg.hashsalt": "streamsim", "pdf.fonttype": 42}
+    metadata = dict(_NO_DATE[format])
+    if title := figure.get_suptitle():
+        metadata["Title"] = title
     with matplotlib.rc_context(fixed), warnings.catch_warnings():
         # names in scripts that the font lacks: browsers have other fonts
         warnings.filterwarnings("ignore", "Glyph .* missing")
-        figure.savefig(
-            content,
-            format=format,
-            dpi=DPI,
-            metadata={key: value for key, value in metadata.items() if value or key != "Title"},
-        )
-    try:
-        path.write_bytes(content.getvalue())
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror}") from None
+        figure.savefig(content, format=format, dpi=DPI, metadata=metadata)
+    if format != "svg":
+        return content.getvalue()
+    return _PATH.sub(lambda path: _LONG.sub(rb"\1", path[0]), content.getvalue())
 
 
 def check_path(path: Path) -> None:

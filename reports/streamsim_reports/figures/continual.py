@@ -90,20 +90,23 @@ def draw_continual(numbers: pd.DataFrame, axes: Axes) -> Axes:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     color, other = "C0", "C1"
-    names = {"past": "past experiences", "current": "in training", "gap": "stability gap"}
+    # each is named once, in the legend
+    past_name, current_name, gap_name = (
+        iter([name]) for name in ("past experiences", "in training", "stability gap")
+    )
     for _, rows in numbers.groupby("experience"):
         past = rows[rows["series"] == "past"].sort_values("step")
         current = rows[rows["series"] == "current"].sort_values("step")
         alone = "." if len(current) == 1 else None
         axes.plot(current["step"], current["mean"], color=other, linestyle=(0, (3, 1.5)),
-                  linewidth=1, marker=alone, label=names.pop("current", None))  # fmt: skip
+                  linewidth=1, marker=alone, label=next(current_name, None))  # fmt: skip
         if len(past) < 2:
             continue
         axes.axvline(past["step"].iloc[0], color=neutral("grid"), linewidth=0.8, zorder=0.5)
-        marks.line(axes, past, "step", color=color, label=names.pop("past", None))
-        lowest = past.loc[past["mean"].idxmin()]
+        marks.line(axes, past, "step", color=color, label=next(past_name, None))
+        lowest = past.sort_values("mean").iloc[0]
         axes.vlines(lowest["step"], lowest["mean"], past["mean"].iloc[0], color=neutral("ink"),
-                    linewidth=1.4, label=names.pop("gap", None), zorder=3)  # fmt: skip
+                    linewidth=1.4, label=next(gap_name, ""), zorder=3)  # fmt: skip
     axes.grid(False, axis="x")
     axes.set_xlim(0, numbers["step"].max() * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

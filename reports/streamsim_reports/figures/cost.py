@@ -12,7 +12,7 @@ from streamsim_reports.cohort import Arm, Cohort
 from streamsim_reports.figures import marks
 from streamsim_reports.figures.captions import caption, names
 from streamsim_reports.figures.kind import Kind
-from streamsim_reports.figures.theme import looks, neutral, plain
+from streamsim_reports.figures.theme import looks, neutral, wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +27,12 @@ class Unit(NamedTuple):
 
     column: str
     axis: str
-    one: str  # "one more ... buys"
+    amount: float  # for which a price is told
+    more: str  # the amount in words
 
 
-SAMPLES = Unit("memory", "Memory (samples)", "sample of memory")
-SECONDS = Unit("seconds", "Time for a replica (seconds)", "second")
+SAMPLES = Unit("memory", "Memory (samples)", 100, "100 more samples")
+SECONDS = Unit("seconds", "Time for a replica (seconds)", 1, "1 more second")
 
 
 def memory_of(arm: Arm) -> float | None:
@@ -80,7 +81,7 @@ def draw_cost(unit: Unit, numbers: pd.DataFrame, axes: Axes) -> Axes:
               linewidth=0.8, label="best at its cost")  # fmt: skip
     for row in numbers.sort_values("mean", ascending=False).to_dict("records"):
         look = own[str(row["label"])]
-        cost, mean, name = row[unit.column], row["mean"], plain(row["label"])
+        cost, mean, name = row[unit.column], row["mean"], wrapped(row["label"], marks.WRAP)
         axes.plot(cost, mean, look.marker, color=look.color, markersize=6, label=name)
         if row["ci95"] == row["ci95"]:
             axes.errorbar(cost, mean, yerr=row["ci95"], color=look.color, capsize=2, linewidth=1)
@@ -126,7 +127,7 @@ def cost_caption(unit: Unit, cohort: Cohort, numbers: pd.DataFrame) -> str:
             if more > 0:
                 prices.append(
                     f"{gain:.1f} points from {cheap['label']} to {dear['label']} "
-                    f"({gain / more:.2g} for one more {unit.one})"
+                    f"({gain / more * unit.amount:.2g} for {unit.more})"
                 )
     if prices:
         about += f" What a point costs: {names(prices)}."

@@ -53,7 +53,7 @@ def draw_forgetting_curves(numbers: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_ylim(-0.02, 1.02)
     marks.experience_axis(axes, "Experiences trained", 1, last)
     final = numbers.loc[numbers["trained"] == last, "mean"].mean()
-    marks.note(axes, f"{100 * final:.0f} % in the end")
+    marks.note(axes, f"{100 * final:.0f} %")
     axes.legend(title="experience", loc="upper left", bbox_to_anchor=(1, 1))
     return axes
 
@@ -100,8 +100,8 @@ FORGETTING_CURVES = Kind(
         cohort,
         numbers,
         "Accuracy on the test samples of each experience, from the end of its own training on: "
-        "a line that falls is forgetting. The number at the right of a panel is the average "
-        "over all experiences trained.",
+        "a line that falls is forgetting. The percentage at the right of a panel is the "
+        "average over all experiences in the end.",
     ),
     panel="label",
 )
@@ -117,5 +117,6 @@ AVERAGE_ACCURACY = Kind(
     ),
     panel="scenario",
     columns=1,
+    shared="none",
     tall=marks.names_height,
 )

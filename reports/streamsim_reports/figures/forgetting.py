@@ -27,7 +27,8 @@ def forgetting_numbers(cohort: Cohort) -> pd.DataFrame:
 
     tables = []
     arms = healthy(cohort, "accuracy").groupby(["label", "scenario"], observed=True)
-    for (label, scenario), rows in arms:
+    for key, rows in arms:
+        label, scenario = map(str, key)
         done = int(rows["after"].max()) + 1
         if done < 2:
             continue
@@ -49,7 +50,7 @@ def draw_forgetting(numbers: pd.DataFrame, axes: Axes) -> Axes:
     high = float((numbers["mean"] + numbers["ci95"].fillna(0)).max())
     margin = 0.04 * max(high - low, 0.05)
     axes.set_ylim(min(low, 0) - margin, min(max(high, 0), 1) + margin)
-    marks.points_axis(axes.yaxis)
+    marks.percent_axis(axes.yaxis)
     axes.set_ylabel("Forgetting (percentage points)")
     marks.zero_line(axes)
     return marks.arm_lines(numbers, axes, "experience")
@@ -69,5 +70,6 @@ FORGETTING = Kind(
     ),
     panel="scenario",
     columns=1,
+    shared="none",
     tall=marks.names_height,
 )

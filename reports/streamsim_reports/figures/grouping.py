@@ -54,6 +54,7 @@ def groups_numbers(cohort: Cohort) -> pd.DataFrame:
 
 def draw_groups(numbers: pd.DataFrame, axes: Axes) -> Axes:
     """Leaves at the left, mergers where they happen; what merges left of 1 helps each other."""
+    from matplotlib.ticker import MaxNLocator
     from scipy.cluster.hierarchy import dendrogram
 
     tree = numbers[["left", "right", "height", "size"]].to_numpy(dtype=float)
@@ -75,18 +76,12 @@ def draw_groups(numbers: pd.DataFrame, axes: Axes) -> Axes:
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(_few_ticks())
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel("Mutual transference")
     axes.set_ylabel("Experience")
     number = num - int((tree[:, 2] <= BREAK_EVEN).sum())
     marks.note(axes, f"{number} group{'s' * (number > 1)}")
     return axes
-
-
-def _few_ticks() -> object:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(4)
 
 
 def groups_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:

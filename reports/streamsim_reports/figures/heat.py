@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_WRITTEN = 10  # rows and columns up to which the numbers are written into the cells
-MOST_TICKS = 10
+MOST_TICKS = 6
 VECTOR = 150  # cells up to which a map is drawn as paths; larger ones are small bitmaps in a file
 
 
@@ -57,5 +57,5 @@ def _make_legible(axes: Axes) -> None:
 
 def _ticks(names: list[Any]) -> tuple[list[float], list[str]]:
     """Positions and texts of a few evenly spaced names."""
-    every = -(-len(names) // MOST_TICKS)
+    every = 1 if len(names) <= MOST_WRITTEN else -(-len(names) // MOST_TICKS)
     return [i + 0.5 for i in range(0, len(names), every)], [str(name) for name in names[::every]]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from streamsim_reports.figures.marks import percent_axis
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -13,11 +15,9 @@ if TYPE_CHECKING:
     from streamsim_reports.cohort import Cohort
 
 
-def percent_ticks(axis: Any, limit: float) -> None:
+def percent_ticks(axis: Any, _limit: float) -> None:
     """Shares as percentages."""
-    from matplotlib.ticker import PercentFormatter
-
-    axis.set_major_formatter(PercentFormatter(1, symbol=""))
+    percent_axis(axis)
 
 
 @dataclass(frozen=True, kw_only=True)

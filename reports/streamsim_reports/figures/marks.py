@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamsim_reports.figures.theme import BAND, SIZE, looks, neutral, plain
+from streamsim_reports.figures.theme import BAND, SIZE, looks, neutral, plain, wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+MINUS = "\N{MINUS SIGN}"
 WRAP = 26  # characters of a name in a line
 
 
@@ -58,13 +58,11 @@ def name_ends(axes: Axes, ends: Mapping[str, End]) -> None:
     import numpy as np
     from scipy.optimize import isotonic_regression
 
-    if len(ends) < 2:
-        return
     order = sorted(ends, key=lambda name: ends[name].y)
-    texts = ["\n".join(textwrap.wrap(plain(name), WRAP)) for name in order]
+    texts = [wrapped(name, WRAP) for name in order]
     low, high = axes.get_ylim()
     # layout may take some of the height that an Axes has at first
-    height = 0.75 * axes.get_position().height * axes.figure.get_figheight() * 72
+    height = 0.75 * axes.bbox.height / axes.figure.dpi * 72
     lines = np.array([1 + text.count("\n") for text in texts])
     gap = 1.3 * (SIZE - 1) * (high - low) / height
     centre = gap * (np.cumsum(lines) - lines / 2)
@@ -83,6 +81,7 @@ def name_ends(axes: Axes, ends: Mapping[str, End]) -> None:
                 "arrowstyle": "-",
                 "color": ends[name].color,
                 "linewidth": 0.8,
+                "linestyle": (0, (1, 1.5)),  # no part of the data
                 "relpos": (0, 0.5),
                 "shrinkA": 1,
             },
@@ -92,26 +91,26 @@ def name_ends(axes: Axes, ends: Mapping[str, End]) -> None:
 def names_height(numbers: pd.DataFrame) -> float:
     """Inches that the names of all lines need."""
     labels = numbers["label"].astype(str).unique()
-    lines = sum(len(textwrap.wrap(plain(label), WRAP)) for label in labels)
+    lines = sum(1 + wrapped(label, WRAP).count("\n") for label in labels)
     return lines * 1.3 * (SIZE - 1) / 72 / 0.75
 
 
 def accuracy_axis(axes: Axes, numbers: pd.DataFrame, name: str = "Accuracy (%)") -> None:
     """Shares as percentages; from 0 to 100, or closer where all is well above 50."""
-    from matplotlib.ticker import PercentFormatter
-
     lowest = float((numbers["mean"] - numbers["ci95"].fillna(0)).min())
     bottom = 0.0 if lowest < 0.55 else int(lowest * 10 - 0.5) / 10
     axes.set_ylim(bottom - 0.02 * (1 - bottom), 1 + 0.02 * (1 - bottom))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    percent_axis(axes.yaxis)
     axes.set_ylabel(name)
 
 
-def points_axis(axis: Any) -> None:
-    """Differences of shares in percentage points."""
-    from matplotlib.ticker import PercentFormatter
+def percent_axis(axis: Any) -> None:
+    """Shares as percentages, differences of shares as percentage points."""
+    from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_formatter(PercentFormatter(1, symbol=""))
+    axis.set_major_formatter(
+        FuncFormatter(lambda share, _: f"{round(100 * share, 2):g}".replace("-", MINUS))
+    )
 
 
 def experience_axis(axes: Axes, name: str, first: int, last: int) -> None:

@@ -78,7 +78,8 @@ def _stretched(rows: pd.DataFrame, table: pd.DataFrame, bins: int) -> pd.DataFra
     width = (rows["label"].map(length).astype(float) / bins).clip(lower=1)
     own = table.groupby("label", observed=True)["position"].nunique()
     fine = rows["label"].map(own).astype(float) <= bins
-    middle = ((rows["position"] // width + 0.5) * width).round()
+    # a position counts the samples up to the end of a block
+    middle = (((rows["position"] - 1).clip(lower=0) // width + 0.5) * width).round()
     return rows.assign(position=middle.where(~fine, rows["position"]).astype("int64"))
 
 

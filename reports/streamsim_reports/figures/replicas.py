@@ -25,6 +25,10 @@ def diverged(cohort: Cohort) -> pd.DataFrame:
 
     By their own record or, in an unfinished run, by an accuracy that is missing.
     """
+    return cohort.once("diverged", lambda: _diverged(cohort))
+
+
+def _diverged(cohort: Cohort) -> pd.DataFrame:
     accuracy = cohort.table("accuracy")
     tested = accuracy["accuracy"].isna() & (accuracy["total"] > 0)
     replicas = cohort.table("replicas")

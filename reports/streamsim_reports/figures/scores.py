@@ -14,16 +14,13 @@ COLUMNS = ["label", "scenario", "metric", "mean", "ci95", "num_seeds"]
 def scores(cohort: Cohort, metrics: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """Defined metrics of every arm, as `Run.summary` has them, and why others have no number."""
     rows, reasons = [], []
-    summaries: dict[str, pd.DataFrame] = {}
     for arm in cohort.arms:
-        key = str(arm.run.path)
-        if key not in summaries:
-            try:
-                summaries[key] = arm.run.summary()
-            except ValueError as error:  # nothing recorded yet
-                reasons.append(str(error))
-                continue
-        own = summaries[key].query("setting == @arm.setting and metric in @metrics")
+        try:
+            summary = cohort.once(("summary", arm.run.path), arm.run.summary)
+        except ValueError as error:  # nothing recorded yet
+            reasons.append(str(error))
+            continue
+        own = summary.query("setting == @arm.setting and metric in @metrics")
         for row in own.to_dict("records"):
             if row["mean"] == row["mean"]:
                 rows.append((arm.label, arm.scenario, *(row[name] for name in COLUMNS[2:])))

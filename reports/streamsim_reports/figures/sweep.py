@@ -138,6 +138,6 @@ SWEEP = Kind(
     ),
     panel="option",
     columns=1,
-    shared="y",
+    shared="none",
     tall=lambda numbers: marks.names_height(numbers.assign(label=numbers["line"])),
 )

@@ -5,6 +5,7 @@ Coloured marks are the same in both schemes; only neutral colours differ, so a p
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ def style(scheme: str = "light") -> Iterator[Scheme]:
         raise ValueError(f"unknown colour scheme '{scheme}'; choose {' or '.join(SCHEMES)}")
     colors = SCHEMES[scheme]
     with matplotlib.rc_context():
-        seaborn.set_theme("paper", "ticks", COLORS)  # type: ignore[arg-type]
-        matplotlib.rcParams.update(_parameters(colors))
+        seaborn.set_theme("paper", "ticks", COLORS)
+        _rc().update(_parameters(colors))
         yield colors
 
 
@@ -104,9 +105,7 @@ def looks(labels: pd.Series) -> dict[str, Look]:
     >>> looks(pd.Series(["naive", "replay", "naive"]))["replay"].marker
     's'
     """
-    import matplotlib
-
-    cycle = matplotlib.rcParams["axes.prop_cycle"].by_key().get("color", COLORS)
+    cycle = _rc()["axes.prop_cycle"].by_key().get("color", COLORS)
     return {
         label: Look(
             cycle[index % len(cycle)], DASHES[index % len(DASHES)], MARKERS[index % len(MARKERS)]
@@ -134,15 +133,19 @@ def ramp(number: int) -> list[Any]:
 
 def neutral(name: str) -> Any:
     """A neutral colour of the style in force: ink, muted, grid or paper."""
-    import matplotlib
-
     names = {
         "ink": "text.color",
         "muted": "ytick.color",
         "grid": "grid.color",
         "paper": "axes.facecolor",
     }
-    return matplotlib.rcParams[names[name]]
+    return _rc()[names[name]]
+
+
+def _rc() -> Any:
+    import matplotlib
+
+    return matplotlib.rcParams
 
 
 def plain(text: object) -> str:
@@ -153,3 +156,14 @@ def plain(text: object) -> str:
     """
     line = " ".join(str(text).split())
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def wrapped(text: object, width: int, lines: int = 3) -> str:
+    r"""A name on a few lines, broken at blanks and after "+"; what is too long ends in an ellipsis.
+
+    >>> wrapped("multihead+ewc+replay", 20)
+    'multihead+ewc+\nreplay'
+    """
+    breakable = plain(text).replace("+", "+ ")
+    cut = textwrap.wrap(breakable, width, max_lines=lines, placeholder="\N{HORIZONTAL ELLIPSIS}")
+    return "\n".join(cut).replace("+ ", "+")

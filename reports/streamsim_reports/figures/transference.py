@@ -100,10 +100,11 @@ def transference_histogram_numbers(cohort: Cohort) -> pd.DataFrame:
     parts = []
     for key, rows in groups:
         counts, _ = np.histogram(rows["log2"].clip(-limit, limit), edges)
+        named: dict[str, Any] = dict(zip(by, key, strict=True))
         part = pd.DataFrame({"low": 2 ** edges[:-1], "high": 2 ** edges[1:]})
         parts.append(
             part.assign(
-                **dict(zip(by, key, strict=True)),
+                **named,
                 share=counts / len(rows),
                 negative=float((rows["log2"] > 0).mean()),
                 num_pairs=len(rows),
