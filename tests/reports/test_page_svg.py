@@ -90,10 +90,11 @@ def test_a_screen_reader_hears_a_title_and_a_description(source: str) -> None:
 HOSTILE = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
  viewBox="0 0 10 20" onload="alert(1)">
 <style>*{display:none}</style><script>alert(2)</script>
-<foreignObject><body xmlns="http://www.w3.org/1999/xhtml"><b onclick="alert(3)">x</b></body></foreignObject>
+<foreignObject><b xmlns="http://www.w3.org/1999/xhtml" onclick="alert(3)">x</b></foreignObject>
 <a xlink:href="javascript:alert(4)"><text>link</text></a>
 <use xlink:href="https://example.org/a.svg#b"/><image href="https://example.org/a.png"/>
-<path id="p" d="M 0 0" onclick="alert(5)" style="fill: url(https://example.org/x); behavior: url(y)"/>
+<path id="p" d="M 0 0" onclick="alert(5)"
+ style="fill: url(https://example.org/x); behavior: url(y)"/>
 <animate attributeName="href" values="javascript:alert(6)"/><text>seen</text></svg>"""
 
 

@@ -156,7 +156,7 @@ def test_unlike_protocols_are_named_and_not_compared(write_run: WriteRun, tmp_pa
     runs += [write_run(tmp_path / "b", strategy="ewc", experiences=4)]
     page = gather_page(runs)
     assert any("num_experiences" in warning for warning in page.warnings)
-    runs[1] = write_run(tmp_path / "c", strategy="ewc", model="cnn")
+    runs[1] = write_run(tmp_path / "c", strategy="ewc", model="cnn", retention=0.95)
     page = gather_page(runs)
     assert any("Not run alike: model" in warning for warning in page.warnings)
     assert page.chapters[0].answers[0].certainty.startswith("Sure")

@@ -58,7 +58,8 @@ def _parts(whole: Results) -> dict[str, Results]:
         groups = {n: [arm for arm in cohort.arms if arm.scenario == n] for n in cohort.scenarios}
     if len(groups) == 1:
         return dict.fromkeys(groups, whole)
-    short = dict(zip(cohort.labels, distinct(cohort.methods), strict=True))
+    methods = [printable(name, 48) for name in cohort.methods]
+    short = dict(zip(cohort.labels, methods, strict=True))
     found = {}
     for name, arms in groups.items():
         labels = [short[arm.label] for arm in arms]

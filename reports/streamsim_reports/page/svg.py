@@ -56,7 +56,8 @@ def inline_svg(
 
     `prefix` keeps its ids apart from those of other figures; `title` and `description` are what a
     screen reader says; `colours` maps hexadecimal colours to what stands for them in the page,
-    such as `var(--ink)`; a key may begin with the attribute it is meant for, `stroke #ffffff`. Script, style sheets, foreign objects and links do not survive.
+    such as `var(--ink)`; a key may begin with the attribute it is meant for, `stroke #ffffff`.
+    Script, style sheets, foreign objects and links do not survive.
     """
     root = ElementTree.fromstring(source)
     used = _references(root)
