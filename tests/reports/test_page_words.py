@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streamsim.runs import TABLES
 from streamsim_reports.page import Page, gather_page
 from streamsim_reports.page.model import Cell, Chapter, Table
 
@@ -53,7 +54,7 @@ def test_a_hand_worked_pair_is_told_in_numbers(write_run: WriteRun, tmp_path: Pa
     answer = chapter.answers[0]
     assert (answer.winner, answer.tone) == ("good", "good")
     # t = 2.776 with 4 degrees of freedom, s = 0.0158: half width 0.0196
-    assert answer.sentence == "Forgetting 0.200\xa0±\xa00.020: 0.600 less than bad, the next."
+    assert answer.sentence == "good: forgetting 0.200\xa0±\xa00.020, 0.600 less than bad, the next."
     assert answer.certainty.startswith("Sure: ")
     assert chapter.standings.rows[0][0].text == "good"
     assert _cell(chapter.standings, "bad", "Behind the best").text.startswith("0.600\xa0±")
@@ -72,7 +73,7 @@ def test_a_tie_is_no_victory(write_run: WriteRun, tmp_path: Path) -> None:
         for name, share in {"one": 0.7, "two": 0.701}.items()
     ]
     chapter = gather_page(runs).chapters[0]
-    assert chapter.answers[0].tone == "doubt"
+    assert (chapter.answers[0].winner, chapter.answers[0].tone) == ("one or two", "doubt")
     assert "cannot be told apart" in chapter.answers[0].certainty
     assert "cannot be told apart" in _said(chapter, "What cannot be concluded")
     last = _cell(chapter.standings, chapter.standings.rows[-1][0].text, "Behind the best")
@@ -203,6 +204,18 @@ def test_transference_tells_which_harms_which(write_run: WriteRun, tmp_path: Pat
     said = _said(gather_page([run]).chapters[0], "Where transfer is negative")
     assert "in 17% of all pairs" in said
     assert "most of all 1 → 2 (loss × 2.000)" in said
+
+
+def test_a_drifting_stream_is_judged_while_it_is_learned(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    """Two seeds, two blocks: (3 + 5) / 20 and (5 + 7) / 20, so 0.5 ± 12.706 * 0.1."""
+    table = pd.DataFrame(dict.fromkeys(TABLES["prequential"], 0.0), index=range(4))
+    table = table.assign(setting=0, seed=[0, 0, 1, 1], position=[10, 20] * 2, total=10)
+    table = table.assign(correct=[3, 5, 5, 7], accuracy=[0.3, 0.5, 0.5, 0.7])
+    run = write_run(tmp_path / "a", seeds=2, tables={"prequential": table})
+    said = _said(gather_page([run]).chapters[0], "How it does while learning")
+    assert said.endswith("over the whole stream: naive 0.500\xa0±\xa01.271.")
 
 
 @pytest.mark.parametrize("damage", ["columns", "cut", "format", "shape"])

@@ -43,8 +43,11 @@ def in_full(run: Run) -> str | None:
         separator = ";" if any("," in text for text in texts) else ","
         ending = separator if len(texts) == 1 else ""
         words += ["--sweep", f"{name}={separator.join(texts)}{ending}"]
-    if any(name.startswith("transference.") for name in names["options"]):
+    measured = {name.partition(".")[0] for name in names["options"]}
+    if "transference" in measured:
         words.append("--transference")
+    # by default the scenario decides
+    words.append("--prequential" if "prequential" in measured else "--no-prequential")
     if names.get("eval_every") is not None:
         words += ["--eval-every", str(names["eval_every"])]
     return shlex.join(words)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamsim.metrics import METRICS
+from streamsim.metrics import METRICS, mean_ci
 from streamsim_reports.page.model import Answer, Point
 from streamsim_reports.page.records import seed_count, status
 from streamsim_reports.page.scores import HEADLINES, UNSURE, Gap, Results
 from streamsim_reports.page.text import count, listed, number, p_value, plus_minus, printable
 from streamsim_reports.sentences import doubts
 
+MOST_WINNERS = 3  # named where they cannot be told apart
 QUESTIONS = {
     "forgetting": ("Which strategy forgets least?", "How much is forgotten?"),
     "average_accuracy": ("Which is most accurate at the end?", "How accurate is it at the end?"),
@@ -26,18 +27,25 @@ def answers(results: Results) -> list[Answer]:
 
 def _answer(results: Results, metric: str) -> Answer:
     question, (best, *others) = QUESTIONS[metric][0], results.ranked(metric)
-    value = f"{METRICS[metric].title} {plus_minus(best.mean, best.half)}"
+    value = f"{best.label}: {METRICS[metric].title.lower()} {plus_minus(best.mean, best.half)}"
     if not others:
         sentence = f"{value}; no other run has a number to compare it with."
         return Answer(question, best.label, sentence, "", "doubt")
     verb = "more" if METRICS[metric].higher_is_better else "less"
     away = abs(others[0].mean - best.mean)
-    sentence = f"{value}: {number(away)} {verb} than {others[0].label}, the next."
+    sentence = f"{value}, {number(away)} {verb} than {others[0].label}, the next."
+    names = [best.label, *_tied(results, metric)]
+    winner = " or ".join(names) if len(names) <= MOST_WINNERS else f"one of {len(names)}"
     gap = results.gaps.get(metric, {}).get(others[0].label)
     if gap is None:
         refusal = f"Not sure: {results.refusal}." if results.refusal else ""
-        return Answer(question, best.label, sentence, refusal, "doubt")
-    return Answer(question, best.label, sentence, _certainty(gap), "good" if gap.sure else "doubt")
+        return Answer(question, winner, sentence, refusal, "doubt")
+    return Answer(question, winner, sentence, _certainty(gap), "good" if gap.sure else "doubt")
+
+
+def _tied(results: Results, metric: str) -> list[str]:
+    """The arms that cannot be told apart from the best."""
+    return [gap.label for gap in results.gaps.get(metric, {}).values() if not gap.sure]
 
 
 def _alone(results: Results, metric: str) -> Answer:
@@ -67,6 +75,7 @@ def points(results: Results) -> list[Point]:
     found = [
         Point("What was run", list(_run(results))),
         Point("Who wins", list(_wins(results))),
+        Point("How it does while learning", list(_while_learning(results))),
         Point("What is forgotten", list(_forgotten(results))),
         Point("Where transfer is negative", [*_transfer(results), *_pairs(results)]),
         Point("What cannot be concluded", list(_open(results)), "doubt"),
@@ -95,6 +104,22 @@ def _wins(results: Results) -> Iterator[str]:
     elif ranked := results.ranked("average_accuracy"):
         value = plus_minus(ranked[0].mean, ranked[0].half)
         yield f"{ranked[0].label} ends with an average accuracy of {value}."
+
+
+def _while_learning(results: Results) -> Iterator[str]:
+    """Accuracy on samples judged before they were learned from, where that was recorded."""
+    try:
+        table = results.cohort.table("prequential")
+    except ValueError:
+        return
+    sums = table[table["accuracy"].notna()].groupby(["label", "seed"], observed=True)
+    shares = (sums["correct"].sum() / sums["total"].sum()).astype(float)
+    means = {
+        str(label): mean_ci(shares.loc[label].to_numpy()) for label in shares.index.unique("label")
+    }
+    ranked = sorted(means, key=lambda label: -means[label].mean)
+    told = [f"{label} {plus_minus(*means[label][:2])}" for label in ranked]
+    yield f"Accuracy on samples before learning from them, over the whole stream: {listed(told)}."
 
 
 def _forgotten(results: Results) -> Iterator[str]:
