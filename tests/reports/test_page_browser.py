@@ -335,10 +335,25 @@ CONTRASTS = """() => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def transference(write_run: WriteRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with heat maps in all colours that they have, with other limits in each panel."""
+    root, runs = tmp_path_factory.mktemp("transference"), []
+    for name, spread in {"naive": 3.0, "replay": 0.4}.items():
+        cells = pd.DataFrame(list(np.ndindex(2, 5, 5)), columns=["seed", "source", "target"])
+        cells["ratio"] = 2 ** (spread * np.linspace(-1, 1, 25)[np.arange(50) % 25])
+        table = cells.assign(setting=0, after=4, loss_before=1.0, loss_after=cells["ratio"])
+        runs.append(write_run(root / name, strategy=name, seeds=2, tables={"transference": table}))
+    return write_page(runs, root / "report.html")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_is_legible(report: Path, open_page: Open, scheme: str) -> None:
+@pytest.mark.parametrize("which", ["report", "transference"])
+def test_every_text_is_legible(
+    which: str, open_page: Open, scheme: str, request: pytest.FixtureRequest
+) -> None:
     """WCAG 2.2 AA: a contrast of 4.5 between text and what is behind it, figures included."""
-    page = open_page(report, scheme=scheme).page
+    page = open_page(request.getfixturevalue(which), scheme=scheme).page
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 200

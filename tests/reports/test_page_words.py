@@ -54,7 +54,7 @@ def test_a_hand_worked_pair_is_told_in_numbers(write_run: WriteRun, tmp_path: Pa
     answer = chapter.answers[0]
     assert (answer.winner, answer.tone) == ("good", "good")
     # t = 2.776 with 4 degrees of freedom, s = 0.0158: half width 0.0196
-    assert answer.sentence == "good: forgetting 0.200\xa0±\xa00.020, 0.600 less than bad, the next."
+    assert answer.sentence == "Forgetting 0.200\xa0±\xa00.020, 0.600 less than bad, the next."
     assert answer.certainty.startswith("Sure: ")
     assert chapter.standings.rows[0][0].text == "good"
     assert _cell(chapter.standings, "bad", "Behind the best").text.startswith("0.600\xa0±")

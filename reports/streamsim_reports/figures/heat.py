@@ -35,18 +35,23 @@ def heat_map(axes: Axes, cells: pd.DataFrame, texts: pd.DataFrame, **colors: Any
         ax=axes,
         **colors,
     )
-    if small:
-        _make_legible(axes)
+    make_legible(axes)
     axes.grid(False)
     axes.set_xticks(*_ticks(list(cells.columns)))
     axes.set_yticks(*_ticks(list(cells.index)), rotation=0)
 
 
-def _make_legible(axes: Axes) -> None:
-    """Black or white on each cell, whichever stands out more (WCAG 2.2: relative luminance)."""
+def make_legible(axes: Axes) -> None:
+    """Black or white on each cell, whichever stands out more (WCAG 2.2: relative luminance).
+
+    To be called again when the limits of the colours have changed.
+    """
     import numpy as np
 
+    if not axes.texts:
+        return
     mesh: Any = axes.collections[0]
+    mesh.update_scalarmappable()
     share = mesh.get_facecolors()[:, :3]
     linear = np.where(share <= 0.03928, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     luminance = linear @ np.array([0.2126, 0.7152, 0.0722])

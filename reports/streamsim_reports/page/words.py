@@ -27,7 +27,7 @@ def answers(results: Results) -> list[Answer]:
 
 def _answer(results: Results, metric: str) -> Answer:
     question, (best, *others) = QUESTIONS[metric][0], results.ranked(metric)
-    value = f"{best.label}: {METRICS[metric].title.lower()} {plus_minus(best.mean, best.half)}"
+    value = f"{METRICS[metric].title} {plus_minus(best.mean, best.half)}"
     if not others:
         sentence = f"{value}; no other run has a number to compare it with."
         return Answer(question, best.label, sentence, "", "doubt")
@@ -35,6 +35,8 @@ def _answer(results: Results, metric: str) -> Answer:
     away = abs(others[0].mean - best.mean)
     sentence = f"{value}, {number(away)} {verb} than {others[0].label}, the next."
     names = [best.label, *_tied(results, metric)]
+    if len(names) > 1:
+        sentence = f"{best.label}: {sentence[0].lower()}{sentence[1:]}"
     winner = " or ".join(names) if len(names) <= MOST_WINNERS else f"one of {len(names)}"
     gap = results.gaps.get(metric, {}).get(others[0].label)
     if gap is None:
