@@ -306,6 +306,14 @@ CONTRASTS = """() => {
             const style = getComputedStyle(shape), matrix = shape.getScreenCTM?.();
             if (!shape.isPointInFill || style.fill === 'none' || shape.closest('defs')) continue;
             if (!shape.isPointInFill(middle.matrixTransform(matrix.inverse()))) continue;
+            const clip = /url\\(#(.*)\\)/.exec(shape.getAttribute('clip-path') || '');
+            if (clip) {
+                const at = middle.matrixTransform(svg.getScreenCTM().inverse());
+                const frame = document.getElementById(clip[1]).firstElementChild;
+                const [x, y, w, h] = ['x', 'y', 'width', 'height'].map(
+                    name => Number(frame.getAttribute(name)));
+                if (at.x < x || at.x > x + w || at.y < y || at.y > y + h) continue;
+            }
             const share = Number(style.fillOpacity) * Number(style.opacity);
             const over = rgb(style.fill);
             colour = colour.map((v, i) => i < 3 ? share * over[i] + (1 - share) * v : 255);
