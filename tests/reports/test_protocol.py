@@ -45,10 +45,8 @@ def test_each_kind_of_difference_is_named(
     if "experiences" in how or "protocol" in how:
         del options["scenario.n_experiences"]  # then the stream itself tells
     mine = {name: value for name, value in options.items() if "one" not in name}
-    runs = {
-        "one": {"options": options},
-        "other": {**how, "options": mine | {"strategy.other.memory_size": 200} | how.get("options", {})},
-    }  # fmt: skip
+    mine |= {"strategy.other.memory_size": 200} | how.get("options", {})
+    runs = {"one": {"options": options}, "other": {**how, "options": mine}}
     found = protocol_differences(cohort_of(tmp_path, write_run, runs))
     assert {field} <= {difference.field for difference in found}
     assert {difference.refused for difference in found} == {refused}
