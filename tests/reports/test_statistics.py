@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import integrate, stats
+from statsmodels.stats.multitest import multipletests
 
 from streamsim_reports.statistics import holm, paired_test, seeds_needed
 
@@ -84,6 +85,7 @@ def holm_by_hand(p_values: list[float]) -> list[float]:
 def test_holm_steps_down() -> None:
     p_values = [*np.random.default_rng(2).uniform(size=12) ** 3, 0.5, 0.5]
     assert holm(p_values) == pytest.approx(holm_by_hand(p_values))
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
 
 
 def test_tests_that_were_not_made_do_not_count() -> None:
