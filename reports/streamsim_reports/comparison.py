@@ -101,7 +101,7 @@ def critical_difference_axes(comparison: Comparison, axes: Axes) -> Axes:
             "a critical-difference diagram needs at least 3 strategies that each ran on the same "
             "2 scenarios or more"
         )
-    axes.set_title(f"Average rank in {METRICS[comparison.metric].title.lower()}", pad=30)
+    axes.set_title(f"Average rank in {METRICS[comparison.metric].title.lower()}", pad=44)
     return draw_ranks(comparison.ranks, comparison.rank_test, axes)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamsim.metrics import METRICS
 from streamsim_reports.comparison import Comparison
+from streamsim_reports.wording import about
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,9 +145,9 @@ def _difference(row: Mapping[Any, Any]) -> str:
 
 def _verdict(row: Mapping[Any, Any]) -> str:
     if row["verdict"] == "undecided" and row["seeds_needed"] == row["seeds_needed"]:
-        return f"undecided (about {row['seeds_needed']:.0f} seeds)"
-    if row["verdict"] == "untested" and row["note"]:
-        return f"untested: {row['note']}"
+        return f"undecided ({about(row['seeds_needed'], 'seed')})"
+    if row["verdict"] in ("undecided", "untested") and row["note"]:
+        return f"{row['verdict']}: {row['note']}"
     return str(row["verdict"])
 
 

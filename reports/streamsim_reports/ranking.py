@@ -38,9 +38,8 @@ def rank(means: pd.DataFrame, higher_is_better: bool) -> pd.DataFrame:
 
     >>> import pandas as pd
     >>> means = pd.DataFrame({"naive": [0.2, 0.3], "ewc": [0.2, 0.5]}, index=["split", "rotated"])
-    >>> rank(means, higher_is_better=True).to_dict("records")
-    [{'method': 'ewc', 'average_rank': 1.25, 'split': 1.5, 'rotated': 1.0},
-     {'method': 'naive', 'average_rank': 1.75, 'split': 1.5, 'rotated': 2.0}]
+    >>> rank(means, higher_is_better=True).to_numpy().tolist()
+    [['ewc', 1.25, 1.5, 1.0], ['naive', 1.75, 1.5, 2.0]]
     """
     # means of equal accuracies may differ in their last bits
     ranks_AS = means.round(12).rank(axis=1, ascending=not higher_is_better).T
@@ -99,6 +98,8 @@ def draw_ranks(ranks: pd.DataFrame, test: RankTest, axes: Axes) -> Axes:
     )
     axes.set_xlim(1, max(len(average), 1 + test.critical_difference))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for artist in (*axes.lines, *axes.collections):
+        artist.set_clip_on(False)
     # the library's own ruler for the critical difference lies on the numbers of the axis
     figure = axes.get_figure(root=True)
     assert figure is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streamsim.metrics import Metric
 from streamsim_reports.ranking import RankTest
 from streamsim_reports.statistics import ALPHA, MOST_SEEDS
-from streamsim_reports.wording import counted, estimate, listed, p_value
+from streamsim_reports.wording import about, counted, estimate, listed, p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,15 +24,29 @@ def about_arms(
     scenarios = list(dict.fromkeys(table["scenario"]))
     for scenario in scenarios:
         rows = table[table["scenario"] == scenario].to_dict("records")
-        known = [row for row in rows if row["num_seeds"]]
         own = pairs[pairs["scenario"] == scenario].to_dict("records")
-        prefix = f"On {scenario}: " if len(scenarios) > 1 else ""
+        prefix = ""
+        if len(scenarios) > 1:
+            prefix = f"On {scenario}: "
+            rows, own = _without_scenario(rows, own)
+        known = [row for row in rows if row["num_seeds"]]
         for sentence in [
             *_best(metric, known),
             *_against(known, table),
             *([] if named else _among_others(own, rows[0]["baseline"])),
         ]:
             yield prefix + sentence
+
+
+def _without_scenario(rows: Sequence[Row], pairs: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Names that the prefix has said half of already, if what is left still tells arms apart."""
+    names = {row["label"]: row["method"] for row in rows}
+    if len(set(names.values())) < len(names):
+        return [*rows], [*pairs]
+    return (
+        [{**row, **{key: names[row[key]] for key in ("label", "baseline")}} for row in rows],
+        [{**row, **{key: names[row[key]] for key in ("first", "second")}} for row in pairs],
+    )
 
 
 def _best(metric: Metric, known: Sequence[Row]) -> Iterator[str]:
@@ -69,9 +83,7 @@ def _against(known: Sequence[Row], table: pd.DataFrame) -> Iterator[str]:
             )
     rows = [row for row in known if row["verdict"] == "undecided"]
     if rows:
-        gaps = listed(
-            [f"{row['label']} ({_gap(row)} apart; it would take {_needed(row)})" for row in rows]
-        )
+        gaps = listed([f"{row['label']} ({_undecided(row)})" for row in rows])
         yield f"Cannot be told apart from {rows[0]['baseline']}: {gaps}."
     rows = [row for row in known if row["verdict"] == "untested" and row["num_seeds"] > 1]
     if rows:
@@ -139,15 +151,20 @@ def _gap(row: Row) -> str:
     return estimate(abs(row["difference"]), row["difference_ci95"])
 
 
+def _undecided(row: Row) -> str:
+    apart = "" if row["note"] else f"{_gap(row)} apart; it would take "
+    return apart + _needed(row)
+
+
 def _needed(row: Row) -> str:
+    if row["note"]:
+        return str(row["note"])
     needed = row["seeds_needed"]
-    if needed == needed:
-        return f"about {_seeds(round(needed))}"
-    return f"over {_seeds(MOST_SEEDS)}"
+    return about(needed, "seed") if needed == needed else f"over {_seeds(MOST_SEEDS)}"
 
 
-def _seeds(count: int) -> str:
-    return counted(int(count), "seed")
+def _seeds(count: float) -> str:
+    return counted(count, "seed")
 
 
 def _spanned(rows: Sequence[Row]) -> str:

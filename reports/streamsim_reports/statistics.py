@@ -82,13 +82,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, float("nan"), 0.03])
     [0.03, 0.06, nan, 0.06]
     """
-    from statsmodels.stats.multitest import multipletests
-
     p_M = np.asarray(p_values, dtype=np.float64)
-    made_M = ~np.isnan(p_M)
-    corrected_M = np.full(len(p_M), NAN)
-    if made_M.any():
-        corrected_M[made_M] = multipletests(p_M[made_M], method="holm")[1]
+    # NaN sorts last and stays what it is
+    order_M, made = np.argsort(p_M), int((~np.isnan(p_M)).sum())
+    times_M = np.clip(made - np.arange(len(p_M)), 1, None)
+    corrected_M = np.empty_like(p_M)
+    corrected_M[order_M] = np.minimum(np.maximum.accumulate(p_M[order_M] * times_M), 1.0)
     return [float(p) for p in corrected_M]
 
 

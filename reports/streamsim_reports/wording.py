@@ -42,9 +42,19 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def counted(number_of: int, noun: str) -> str:
+def counted(count: float, noun: str) -> str:
     """
     >>> counted(1, "seed"), counted(30, "seed")
     ('1 seed', '30 seeds')
     """
-    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def about(count: float, noun: str) -> str:
+    """A count that is not known to more than two digits.
+
+    >>> about(34, "seed"), about(2511, "seed")
+    ('about 34 seeds', 'about 2,500 seeds')
+    """
+    digits = max(0, len(str(round(count))) - 2)
+    return f"about {counted(round(count, -digits), noun)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,19 +57,15 @@ def compare(
         compare_cohort(cohort, name, baseline, anyway=anyway)
         for name in dict.fromkeys(metric or ["average_accuracy"])
     ]
-    for warning in dict.fromkeys(text for made in comparisons for text in made.warnings):
-        typer.echo(f"warning: {warning}", err=True)
     if diagram is not None:
         _draw(comparisons, diagram)
     rendered = formats.render(comparisons, form)
+    if out is not None:
+        _write(out, lambda: out.write_text(rendered + "\n", encoding="utf-8"))
+    for warning in dict.fromkeys(text for made in comparisons for text in made.warnings):
+        typer.echo(f"warning: {warning}", err=True)
     if out is None:
         typer.echo(rendered)
-        return
-    try:
-        out.write_text(rendered + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"cannot write {out}: {error.strerror}; choose another file") from None
-    typer.echo(f"wrote {out}", err=True)
 
 
 def _draw(comparisons: Sequence[Comparison], file: Path) -> None:
@@ -86,8 +82,12 @@ def _draw(comparisons: Sequence[Comparison], file: Path) -> None:
         comparisons, figure.subplots(len(comparisons), squeeze=False), strict=True
     ):
         critical_difference_axes(made, axes[0])
+    _write(file, lambda: figure.savefig(file, dpi=150))
+
+
+def _write(file: Path, act: Callable[[], object]) -> None:
     try:
-        figure.savefig(file, dpi=150)
+        act()
     except OSError as error:
         raise ValueError(f"cannot write {file}: {error.strerror}; choose another file") from None
     typer.echo(f"wrote {file}", err=True)
