@@ -263,6 +263,15 @@ class Population:
         moved = {name: leaf.to(self.device) for name, leaf in state.items()}
         self.carry = unflatten(self.carry, moved)
 
+    def _steps_before(self, experience: int) -> Tensor:
+        """Steps that each replica has made before an experience, `[R]` or scalar."""
+        train = self.program.train
+        sizes = [
+            [len(e.train) for e in replica.experiences[:experience]] for replica in self.replicas
+        ]
+        steps = torch.tensor([sum(num_steps(train, size) for size in row) for row in sizes])
+        return (steps[0] if self._alone else steps).to(self.device)
+
     # -- a stretch ----------------------------------------------------------------------------
     def _index(self, experience: int) -> Tensor:
         return torch.tensor(experience, device=self.device)
@@ -272,17 +281,20 @@ class Population:
         program, data = self.program, self._train_data(experience)
         padded, smallest = data.ids.shape[-1], int(data.size.min())
 
-        def plan(carry: Carry, world: World, ids: Tensor, size: Tensor) -> tuple[Carry, Any]:
+        def plan(
+            carry: Carry, world: World, ids: Tensor, size: Tensor, before: Tensor
+        ) -> tuple[Carry, Any]:
             key = draws.fold(world.key, "order", experience)
             shuffled = order(
                 program.train, key, size, steps, padded, smallest, program.stream.spec.ordered
             )
-            arrivals = program.arrivals(world, ids[shuffled.place], shuffled)
+            arrivals = program.arrivals(world, ids[shuffled.place], shuffled, before)
             carry, inputs = program.plan(carry, world, self._index(experience), arrivals)
             return carry, Planned(inputs, shuffled.weight.sum(-1) > 0, shuffled.fresh)
 
         with torch.no_grad():
-            carry, planned = self._lift(plan)(self.carry, self.world, *data)
+            before = self._steps_before(experience)
+            carry, planned = self._lift(plan)(self.carry, self.world, *data, before)
         # steps must get the same strides whether or not a hook returned a view
         self.carry = self._settled(carry)
         if not self._alone:

@@ -284,15 +284,20 @@ class Program:
             params, states[name] = getattr(parts[name], hook)(ctx, states[name], data)
         return carry._replace(params=params, states=states)
 
-    def arrivals(self, world: World, ids: Tensor, order: Order) -> Arrivals:
-        """Samples `[S, B]` in the order of a schedule, with what is known of them ahead."""
+    def arrivals(self, world: World, ids: Tensor, order: Order, before: Tensor) -> Arrivals:
+        """Samples `[S, B]` in the order of a schedule, with what is known of them ahead.
+
+        `before` counts the steps made at earlier experiences: a clock that started anew would give
+        a hidden boundary away.
+        """
         view, inputs = self.stream.view, None
         if isinstance(view, GeneratingView):
             x, y = view.samples(self.pool, world.tables, ids.flatten())
             inputs, labels = x.view(*ids.shape, *x.shape[1:]), y.view(ids.shape)
         else:
             labels = self.labels(world, ids)
-        return Arrivals(ids, labels, order.weight, order.fresh, order.clock, inputs)
+        clock = order.clock if self.reveals_boundaries else before + order.clock
+        return Arrivals(ids, labels, order.weight, order.fresh, clock, inputs)
 
     def plan(
         self, carry: Carry, world: World, experience: Tensor, arrivals: Arrivals
@@ -301,7 +306,8 @@ class Program:
         parts = self._traced(world.values)
         states, plans = dict(carry.states), {}
         seen_SC = _seen_after(carry.seen, arrivals)
-        key = draws.fold(world.key, "parts", experience)
+        # a key that changed would give a hidden boundary away
+        key = draws.fold(world.key, "parts", experience if self.reveals_boundaries else 0)
         for name in self.with_hook["plan"]:
             ctx = self.context(world, carry.params, states, carry.seen, experience, parts, key)
             states[name], plans[name] = parts[name].plan(ctx, states[name], arrivals)

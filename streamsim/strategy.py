@@ -199,7 +199,8 @@ class Arrivals(NamedTuple):
     labels: Tensor  # [S, B]
     weight: Tensor  # [S, B] float32, 0 for padding
     fresh: Tensor  # [S, B] bool: seen for the first time (later epochs repeat samples)
-    clock: Tensor  # [S] int64: how many steps this replica has made in this experience
+    clock: Tensor  # [S] int64: steps this replica has made: in this experience, or ever, if
+    # boundaries are hidden
     inputs: Tensor | None = None  # [S, B, *input_shape], where the stream generates its samples
 
 

@@ -19,7 +19,7 @@ from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
 from streamsim.models import Cnn, Mlp
 from streamsim.population import Population
-from streamsim.strategy import Params, Part, Setup, StepContext, Update
+from streamsim.strategy import Arrivals, Context, Params, Part, Setup, StepContext, Update
 from streamsim.stream import Experience, Replica, Reveal, Stream, StreamSpec, Tables
 from streamsim.trees import flatten, unstack
 from streamsim_strategies.lwf import Lwf
@@ -47,6 +47,7 @@ class Ragged:
 
     shape: tuple[int, ...] = (4,)
     tasks: bool = False
+    boundaries: bool = True
 
     def stream(self, root: Path) -> Stream:
         generator = torch.Generator().manual_seed(0)
@@ -54,6 +55,8 @@ class Ragged:
         centre = torch.randn(NUM_CLASSES + NUM_META, *self.shape, generator=generator)
         x_N = centre[y_N] + 0.5 * torch.randn(len(y_N), *self.shape, generator=generator)
         reveals = {Reveal.BOUNDARIES, Reveal.META_CLASSES}
+        if not self.boundaries:
+            reveals.remove(Reveal.BOUNDARIES)
         if self.tasks:
             reveals.add(Reveal.TASK_LABELS)
         spec = StreamSpec(
@@ -97,6 +100,17 @@ class Follower(Part):
         moved = [(update.after[k] - update.before[k]).abs().sum() for k in update.after]
         way = state["way"] + torch.stack(moved).sum()
         return update.after, {"steps": state["steps"] + 1, "way": way}
+
+
+@dataclass(frozen=True)
+class Watcher(Part):
+    """Plans what a part could read a boundary from: its clock and its key."""
+
+    name: ClassVar[str] = "watcher"
+
+    def plan(self, ctx: Context, state: Any, arrivals: Arrivals) -> tuple[Any, dict[str, Tensor]]:
+        assert ctx.key is not None
+        return state, {"clock": arrivals.clock, "key": ctx.key.expand(arrivals.clock.shape)}
 
 
 def populations(
@@ -398,3 +412,26 @@ def test_compiled_steps_equal_eager_ones(seeds: tuple[int, ...]) -> None:
     compiled = trained("replay+lwf+agem", options, seeds, compile="on")
     for r in range(len(seeds)):
         assert_same(state_of(compiled, r), state_of(eager, r))
+
+
+@pytest.mark.parametrize("seeds", [(0,), SEEDS], ids=["alone", "together"])
+def test_a_hidden_boundary_shows_in_no_clock_and_no_key(seeds: tuple[int, ...]) -> None:
+    for boundaries in (True, False):
+        scenario = Ragged(boundaries=boundaries)
+        (learner,) = populations([Watcher()], {}, seeds, scenario=scenario)
+        learner.start()
+        clocks, keys = [], []
+        for experience in range(2):
+            steps = range(learner.num_steps(experience))
+            planned = learner._plan(experience, steps)
+            active = planned.active.view(len(steps), -1)
+            watched = planned.inputs.plans["watcher"]
+            clocks.append(
+                [watched["clock"].view(active.shape)[a, r] for r, a in enumerate(active.T)]
+            )
+            keys.append(watched["key"].view(active.shape)[0])
+        for before, after in zip(*clocks, strict=True):
+            start = 0 if boundaries else len(before)
+            assert before.tolist() == list(range(len(before)))
+            assert after.tolist() == list(range(start, start + len(after)))
+        assert bool((keys[0] == keys[1]).all()) == (not boundaries)

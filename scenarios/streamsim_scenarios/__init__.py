@@ -20,8 +20,23 @@ _ROTATED = {
     "rotated-cifar10": "RotatedCifar10",
     "rotated-cifar100": "RotatedCifar100",
 }
+_DRIFT = {
+    "sea-abrupt": "SeaAbrupt",
+    "sea-gradual": "SeaGradual",
+    "agrawal-recurring": "AgrawalRecurring",
+    "hyperplane-incremental": "HyperplaneIncremental",
+    "rbf-incremental": "RbfIncremental",
+    "rbf-abrupt": "RbfAbrupt",
+    "led-abrupt": "LedAbrupt",
+    "stagger-abrupt": "StaggerAbrupt",
+    "sine-reversal": "SineReversal",
+    "mixed-abrupt": "MixedAbrupt",
+    "waveform-abrupt": "WaveformAbrupt",
+    "tree-abrupt": "TreeAbrupt",
+}
+_FAMILIES = {"split": _SPLIT, "permuted": _PERMUTED, "rotated": _ROTATED, "drift": _DRIFT}
 PLUGINS = {
     name: f"streamsim_scenarios.{module}:{attribute}"
-    for module, family in (("split", _SPLIT), ("permuted", _PERMUTED), ("rotated", _ROTATED))
+    for module, family in _FAMILIES.items()
     for name, attribute in family.items()
 }

@@ -1,7 +1,5 @@
 """Run the benchmarks: all of them, or those named; each in a process of its own.
 
-    python tests/benchmarks/run.py [step] [command] [alone] [transference] [startup]
-                                   [--quick] [--full]
     python tests/benchmarks/run.py [NAME ...] [--quick] [--full]
 
 Figures are medians of runs that alternate with what they are compared to.

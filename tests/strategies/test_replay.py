@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch import Tensor
 
 from streamsim.population import Population
-from streamsim_strategies.memory import Memory
 from streamsim_strategies.replay import Replay
 
 if TYPE_CHECKING:
@@ -118,15 +117,19 @@ def test_replay_with_a_balanced_memory_rehearses_past_experiences_only(kit: Kit)
 
 
 def test_replay_needs_no_boundaries_with_a_reservoir(kit: Kit) -> None:
-    hidden = kit.toy(boundaries=False)
-    kept: list[Any] = []
-    for toy in (hidden, kit.toy()):
+    hidden, revealed = kit.toy(boundaries=False), kit.toy()
+    states = []
+    for toy in (hidden, revealed):
         learner = kit.population(Replay(memory_size=8), toy)
-        kit.train(learner, 0, 1)
-        kept.append((learner.carry.states["replay"], learner.parameters()))
-    memory: Memory = kept[0][0]
-    assert torch.equal(memory.ids, kept[1][0].ids)
-    assert all(torch.equal(p, kept[1][1][k]) for k, p in kept[0][1].items())
+        kit.train(learner, 0)
+        states.append(learner.parameters())
+    assert all(torch.equal(weights, states[1][name]) for name, weights in states[0].items())
+    # and it goes on: what it keeps comes from both experiences
+    learner = kit.population(Replay(memory_size=8), hidden)
+    kit.train(learner, 0, 1)
+    for r, one in enumerate(kit.ones(learner)):
+        kept = learner.carry.states["replay"].ids[r]
+        assert set(one.replica.tables["task"][kept].tolist()) == {0, 1}
 
 
 def test_weighting_by_experiences_needs_boundaries(kit: Kit) -> None:

@@ -10,6 +10,7 @@ Shape letters: N samples (any shape, also a single one), F features, K numbered 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -100,14 +101,13 @@ def drawn(concept: Concept, key: Tensor, variant: int | Tensor) -> Tensor:
     return draws.fold(key, f"concept {concept.name}", numbered(concept, key, variant))
 
 
-def pick(rows: Tensor, which: Tensor) -> Tensor:
-    """Row number `which` (a scalar) of `rows` [K, ...]; indexing would ask the device for it."""
-    return rows.index_select(0, which[None])[0]
-
-
 def choose(rules: Sequence[Tensor], which: Tensor) -> Tensor:
-    """The outcomes [N] of rule number `which`, as int64 labels."""
-    return pick(torch.stack(list(rules)), which).to(torch.int64)
+    """The outcomes [N] of Boolean rule number `which` (a scalar), as int64 labels.
+
+    Masks, as indexing would ask the device for the number.
+    """
+    chosen = [rule & (which == number) for number, rule in enumerate(rules)]
+    return functools.reduce(torch.logical_or, chosen).to(torch.int64)
 
 
 def lanes(index: Tensor, count: int) -> Tensor:
@@ -126,7 +126,7 @@ def column(values: Tensor, index: Tensor) -> Tensor:
 
 def joined(columns: Tensor) -> Tensor:
     """Columns [F, N] as inputs [N, F] float32."""
-    return columns.float().movedim(0, -1)
+    return columns.float().contiguous().movedim(0, -1)
 
 
 def flipped(labels: Tensor, noise: float, key: Tensor, counter: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ class RandomRbf:
             * F.embedding(chosen, state["deviation"][:, None])[..., 0]
         )
         direction = F.normalize(direction.to(torch.float64), dim=0)
-        columns = self.centres(state, chosen, time) + distance * direction
+        columns = distance * direction + self.centres(state, chosen, time)
         return Samples(joined(columns), F.embedding(chosen, state["label"][:, None])[..., 0])
 
     def centres(self, state: State, chosen: Tensor, time: Tensor) -> Tensor:

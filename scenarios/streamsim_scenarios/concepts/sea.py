@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -19,7 +20,6 @@ from streamsim_scenarios.concepts.concept import (
     lanes,
     numbered,
     numbers,
-    pick,
 )
 
 _THRESHOLDS = (8.0, 9.0, 7.0, 9.5)
@@ -46,7 +46,7 @@ class Sea:
 
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         thresholds = torch.tensor(_THRESHOLDS, dtype=torch.float64, device=key.device)
-        return {"threshold": pick(thresholds, numbered(self, key, variant))}
+        return {"threshold": F.embedding(numbered(self, key, variant), thresholds[:, None])[0]}
 
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, 4)

@@ -56,6 +56,7 @@ def test_samples_have_the_announced_shape(given: Concept) -> None:
     inputs, labels = at(given, torch.arange(500))
     assert inputs.shape == (500, len(given.features))
     assert (inputs.dtype, labels.dtype) == (torch.float32, torch.int64)
+    assert inputs.T.is_contiguous()
     assert inputs.isfinite().all()
     assert int(labels.min()) >= 0
     assert int(labels.max()) < given.num_classes

@@ -1,0 +1,325 @@
+"""Drifting streams: concepts that take over from one another, generated sample by sample.
+
+Samples come in the order of time, and boundaries are hidden unless asked for. An experience is
+what lies between two takeovers; its test samples are drawn from its concept alone, so that
+forgetting a concept, and remembering it when it comes back, can be seen.
+
+An id below the length of the stream is a time; test samples follow, experience by experience.
+Shape letters: N samples, K concepts in the order in which they appear, F features.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass as plain_dataclass
+from pathlib import Path
+from typing import ClassVar, Self, cast
+
+import torch
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.func import vmap
+
+from streamsim import draws
+from streamsim.stream import Experience, Replica, Stream, StreamSpec, Tables
+from streamsim_scenarios.concepts.agrawal import Agrawal
+from streamsim_scenarios.concepts.concept import Concept, Samples, State
+from streamsim_scenarios.concepts.hyperplane import Hyperplane
+from streamsim_scenarios.concepts.led import Led
+from streamsim_scenarios.concepts.mixed import Mixed
+from streamsim_scenarios.concepts.random_tree import RandomTree
+from streamsim_scenarios.concepts.rbf import RandomRbf
+from streamsim_scenarios.concepts.sea import Sea
+from streamsim_scenarios.concepts.sine import Sine
+from streamsim_scenarios.concepts.stagger import Stagger
+from streamsim_scenarios.concepts.waveform import Waveform
+from streamsim_scenarios.pools import Boundaries, reveals
+from streamsim_scenarios.takeovers import Kind, Takeovers, evenly
+
+
+@plain_dataclass(frozen=True)
+class DriftView:
+    """Generates samples of any number: a `streamsim.stream.GeneratingView`."""
+
+    concept: Concept
+    takeovers: Takeovers
+    length: int  # samples of the stream
+    num_tests: int  # of each experience
+    scaled: bool
+
+    def samples(self, pool: Tables, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs `[N, F]` float32 and labels `[N]`; every concept is asked, one is heard."""
+        time, place = self._where(tables, ids)
+        if self.takeovers.kind == "incremental":
+            x, y = self._moving(tables, ids, time, place)
+        else:
+            x, y = self._chosen(tables, ids, time, place)
+        return (self._unit(x) if self.scaled else x), y
+
+    def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return self.samples(pool, tables, ids)[0]
+
+    def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return self.samples(pool, tables, ids.flatten())[1].view(ids.shape)
+
+    def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        raise AssertionError("a drifting stream has no task labels")
+
+    def _where(self, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Time and place among the concepts; test samples stand at the end of their experience."""
+        testing = ids >= self.length
+        experience = (ids - self.length) // self.num_tests
+        ends = torch.tensor([*self.takeovers.positions, self.length], device=ids.device)
+        end = ends[torch.where(testing, experience, 0)] - 1
+        time = torch.where(testing, end, ids)
+        place = self.takeovers.place(tables["key"], time)
+        return time, torch.where(testing, experience.to(place.dtype), place)
+
+    def _chosen(self, tables: Tables, ids: Tensor, time: Tensor, place: Tensor) -> Samples:
+        found: Samples | None = None
+        for k in range(len(self.takeovers.positions) + 1):
+            new = self.concept.generate(_state(tables, k), tables["key"], ids, time)
+            here = place == k
+            found = new if found is None else Samples(
+                torch.where(here[:, None], new.inputs, found.inputs),
+                torch.where(here, new.labels, found.labels),
+            )  # fmt: skip
+        assert found is not None
+        return found
+
+    def _moving(self, tables: Tables, ids: Tensor, time: Tensor, place: Tensor) -> Samples:
+        states = [_state(tables, k) for k in range(len(self.takeovers.positions) + 1)]
+        rows = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+        low = place.floor().to(torch.int64)
+        high = place.ceil().to(torch.int64)
+
+        def one(index: Tensor, time: Tensor, low: Tensor, high: Tensor, share: Tensor) -> Samples:
+            pairs = {
+                name: [each.index_select(0, k[None])[0] for k in (low, high)]
+                for name, each in rows.items()
+            }
+            state = {
+                name: torch.lerp(old, new, share.to(old.dtype))
+                for name, (old, new) in pairs.items()
+            }
+            return self.concept.generate(state, tables["key"], index, time)
+
+        return vmap(one)(ids, time, low, high, place - low)
+
+    def _unit(self, x: Tensor) -> Tensor:
+        """Every feature from its nominal range to [-1, 1]."""
+        low = torch.tensor([feature.low for feature in self.concept.features], device=x.device)
+        high = torch.tensor([feature.high for feature in self.concept.features], device=x.device)
+        return 2 * (x - low) / (high - low) - 1
+
+
+def _state(tables: Tables, k: int) -> State:
+    """Fixed tensors of the k-th concept."""
+    prefix = f"state/{k}/"
+    return {name[len(prefix) :]: t for name, t in tables.items() if name.startswith(prefix)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """A schedule over the concepts of the family that a scenario is combined with."""
+
+    prequential: ClassVar[bool] = True  # judge learners while they learn
+
+    n_samples: int = Field(default=20_000, ge=2, description="length of the stream")
+    concepts: tuple[int, ...] = Field(
+        default=(0, 1),
+        min_length=1,
+        description="numbers of the concepts in the order in which they appear; one may come back",
+    )
+    positions: tuple[int, ...] | None = Field(
+        default=None,
+        description="samples at which the next concept takes over; none: evenly spaced",
+    )
+    widths: tuple[int, ...] = Field(
+        default=(0,),
+        min_length=1,
+        description="samples that a takeover lasts, one for all or one for each; 0: abrupt",
+    )
+    drift: Kind = Field(
+        default="gradual",
+        description="gradual: both concepts occur for a while; incremental: one turns into the "
+        "other step by step",
+    )
+    boundaries: Boundaries = Field(
+        default="hidden", description="whether learners know when a concept takes over"
+    )
+    test_samples: int = Field(
+        default=500, ge=1, description="held-out samples of each experience's concept"
+    )
+    scaled: bool = Field(default=True, description="features from their nominal range to [-1, 1]")
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        takeovers = len(self.concepts) - 1
+        positions = self._positions
+        if len(positions) != takeovers:
+            raise ValueError(
+                f"positions={positions}: {len(self.concepts)} concepts need {takeovers} of them"
+            )
+        edges = [0, *positions, self.n_samples]
+        if any(a >= b for a, b in itertools.pairwise(edges)):
+            raise ValueError(
+                f"positions={positions}: choose growing numbers between 0 and "
+                f"n_samples={self.n_samples}"
+            )
+        if len(self.widths) not in (1, takeovers) or min(self.widths) < 0:
+            raise ValueError(
+                f"widths={self.widths}: give one number of samples, or {takeovers}, 0 or more"
+            )
+        return self
+
+    @property
+    def _positions(self) -> tuple[int, ...]:
+        if self.positions is not None:
+            return self.positions
+        return evenly(self.n_samples, len(self.concepts))
+
+    def stream(self, root: Path) -> Stream:
+        concept = cast("Concept", self)
+        positions = self._positions
+        widths = self.widths * len(positions) if len(self.widths) == 1 else self.widths
+        takeovers = Takeovers(positions, widths, self.drift)
+        probe = concept.prepare(torch.tensor(0), self.concepts[0])
+        if self.drift == "incremental" and any(not t.is_floating_point() for t in probe.values()):
+            raise ValueError(
+                f"drift=incremental: the concepts of {concept.name} are rules, between which there "
+                "is nothing; choose drift=gradual"
+            )
+        spec = StreamSpec(
+            input_shape=(len(concept.features),),
+            num_classes=concept.num_classes,
+            num_experiences=len(self.concepts),
+            setting="domain",
+            reveals=reveals(self.boundaries, tasks=False),
+            ordered=True,
+        )
+        edges = [0, *positions, self.n_samples]
+        experiences = [
+            Experience(
+                torch.arange(edges[e], edges[e + 1]),
+                self.n_samples + torch.arange(e * self.test_samples, (e + 1) * self.test_samples),
+            )
+            for e in range(len(self.concepts))
+        ]
+
+        def draw(key: Tensor) -> Replica:
+            key = draws.fold(key, "drift")
+            tables = {
+                f"state/{k}/{name}": tensor
+                for k, number in enumerate(self.concepts)
+                for name, tensor in concept.prepare(key, number).items()
+            }
+            return Replica(experiences, {"key": key, **tables})
+
+        view = DriftView(concept, takeovers, self.n_samples, self.test_samples, self.scaled)
+        return Stream(spec, {}, view, draw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeaAbrupt(Drift, Sea):
+    """Four thresholds, one after the other.
+
+    >>> SeaAbrupt().stream(Path()).spec.num_experiences
+    4
+    """
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 1, 2, 3), min_length=1, description="numbers of the thresholds 8, 9, 7, 9.5"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeaGradual(Drift, Sea):
+    """Four thresholds; each takes over during a thousand samples."""
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 1, 2, 3), min_length=1, description="numbers of the thresholds 8, 9, 7, 9.5"
+    )
+    widths: tuple[int, ...] = Field(
+        default=(1000,), min_length=1, description="samples that a takeover lasts"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgrawalRecurring(Drift, Agrawal):
+    """Who gets a loan, by two rules that take turns."""
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 3, 0, 3), min_length=1, description="numbers of the ten rules, 0 to 9"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HyperplaneIncremental(Drift, Hyperplane):
+    """A plane that turns all the time, towards five positions one after the other."""
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 1, 2, 3, 4), min_length=1, description="planes, drawn from the seed"
+    )
+    widths: tuple[int, ...] = Field(
+        default=(4000,), min_length=1, description="samples that a takeover lasts"
+    )
+    drift: Kind = Field(default="incremental", description="gradual or incremental")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RbfIncremental(Drift, RandomRbf):
+    """Clouds of points that drift through space; four stretches of time are told apart."""
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 0, 0, 0), min_length=1, description="sets of clouds, drawn from the seed"
+    )
+    change_speed: float = Field(default=0.0005, ge=0, description="way of a cloud per sample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RbfAbrupt(Drift, RandomRbf):
+    """Clouds of points, replaced by others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedAbrupt(Drift, Led):
+    """A display of seven segments whose wires are swapped; 24 features, ten digits."""
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 3, 5, 7), min_length=1, description="how many wires are swapped, 0 to 7"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaggerAbrupt(Drift, Stagger):
+    """Three rules about size, colour and shape, one after the other."""
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 1, 2), min_length=1, description="numbers of the rules"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SineReversal(Drift, Sine):
+    """Above or below a sine: the labels are reversed, and reversed again."""
+
+    concepts: tuple[int, ...] = Field(
+        default=(0, 1, 0, 1), min_length=1, description="numbers of the rules"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedAbrupt(Drift, Mixed):
+    """Two of three conditions, and then the reverse."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveformAbrupt(Drift, Waveform):
+    """Mixtures of three waves; then relevant and irrelevant points change places."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeAbrupt(Drift, RandomTree):
+    """A random decision tree, replaced by another."""

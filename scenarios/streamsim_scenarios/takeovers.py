@@ -1,0 +1,60 @@
+"""When one concept of a stream takes over from another: abrupt, gradual or incremental drift.
+
+Shape letters: N samples, K concepts in the order in which they appear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from streamsim import draws
+
+Kind = Literal["gradual", "incremental"]
+
+
+@dataclass(frozen=True)
+class Takeovers:
+    """Concept k + 1 takes over from concept k around sample number `positions[k]`.
+
+    A width of 0 is abrupt. Gradual: a sample belongs to the new concept with the probability
+    1 / (1 + exp(-4 (t - position) / width)), as in MOA (Bifet et al. 2010), which torch computes
+    for any width without overflow. Incremental: the concept itself moves in a straight line, from
+    half a width before the position to half a width after it. Takeovers may overlap, and the same
+    concept may come back.
+    """
+
+    positions: Sequence[int]
+    widths: Sequence[int]
+    kind: Kind = "gradual"
+
+    def place(self, key: Tensor, time: Tensor) -> Tensor:
+        """Where in the sequence of concepts the samples at times `[N]` stand: 0 .. K-1, float64.
+
+        Whole numbers unless the drift is incremental.
+        """
+        at = torch.zeros(time.shape, dtype=torch.float64, device=time.device)
+        for k, (position, width) in enumerate(zip(self.positions, self.widths, strict=True)):
+            since = (time - position).to(torch.float64)
+            if width == 0:
+                at = torch.where(since >= 0, k + 1.0, at)
+            elif self.kind == "gradual":
+                drawn = draws.uniform(draws.fold(key, "takeover", k), time)
+                at = torch.where(drawn < torch.sigmoid(4 * since / width), k + 1.0, at)
+            else:
+                share = (since / width + 0.5).clamp(0, 1)
+                at = at + share * (k + 1 - at)
+        return at
+
+
+def evenly(num_samples: int, num_concepts: int) -> tuple[int, ...]:
+    """Where `num_concepts - 1` takeovers divide a stream into equal parts.
+
+    >>> evenly(1000, 4)
+    (250, 500, 750)
+    """
+    return tuple(num_samples * k // num_concepts for k in range(1, num_concepts))
