@@ -114,18 +114,25 @@ def draw_prequential(numbers: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
+def prequential_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
+    """What the curve is, and what marks drifts and alarms where there are any."""
+    sentences = ["Every sample is predicted before it is trained on."]
+    series = set(numbers["series"])
+    if "drift" in series:
+        sentences.append("Dashed vertical lines are true drifts.")
+    if "alarm" in series:
+        sentences.append("Triangles are alarms of a detector, larger where more seeds have one.")
+    curves = numbers[~numbers["series"].isin(["drift", "alarm"])]
+    return caption(cohort, curves, " ".join(sentences))
+
+
 PREQUENTIAL = Kind(
     name="prequential",
     title="Test, then train",
     description="Prequential accuracy along the stream, with true drifts and alarms marked.",
     numbers=prequential_numbers,
     draw=draw_prequential,
-    caption=lambda cohort, numbers: caption(
-        cohort,
-        numbers[~numbers["series"].isin(["drift", "alarm"])],
-        "Every sample is predicted before it is trained on. Dashed vertical lines are true drifts, "
-        "triangles alarms of a detector, larger where more seeds have one.",
-    ),
+    caption=prequential_caption,
     panel="label",
     columns=2,
 )
