@@ -45,6 +45,7 @@ class Chunk:
     notes: Sequence[str] = ()
     transference: TransferenceOptions | None = None  # None: not measured
     prequential: PrequentialOptions | None = None
+    watchers: Sequence[str] = ()  # names of all parts, if any of them watches
 
 
 def make_chunks(
@@ -91,7 +92,9 @@ def _chunks_of(
     network = Network(_module(setting.model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
-    judges = setting.prequential is not None
+    watches = any(part.watch() for part in setting.parts)
+    watchers = [part.name for part in setting.parts] if watches else []
+    judges = setting.prequential is not None or watches
     program = Program(setting.parts, stream, pool, network, setting.train, judges)
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
     largest = _largest(vectorize, program, setting.model, members[0], group, device)
@@ -113,6 +116,7 @@ def _chunks_of(
             notes,
             setting.transference,
             setting.prequential,
+            watchers,
         )
 
 

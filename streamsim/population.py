@@ -8,22 +8,23 @@ Shape letters: R replicas, S steps of a stretch, B batch, N padded samples, C cl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from streamsim import draws, pairs
 from streamsim.compilation import Compiler, signature
+from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
+from streamsim.judging import Planned, in_order, judge, predictions
 from streamsim.learner import Judged, Losses
 from streamsim.program import Carry, Inputs, Moving, Passed, Program, World
 from streamsim.schedule import num_steps, order
-from streamsim.strategy import Params, Scope, mask
+from streamsim.strategy import Params, Scope
 from streamsim.stream import Padded, Replica, pad
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import (
@@ -38,15 +39,19 @@ from streamsim.trees import (
 )
 
 STRETCH = 256  # most steps planned at once
+Changing = TypeVar("Changing", Carry, Moving)
+WATCHED = 64  # and where an alarm may cut them short
 EVAL_FLOATS = 2**23  # inputs held at once while evaluating
 
 
-class Planned(NamedTuple):
-    """A stretch before it is made; of several replicas, their axis comes second."""
+class Made(NamedTuple):
+    """What came of a stretch, or of its steps up to an alarm."""
 
-    inputs: Inputs
-    active: Tensor  # [S] bool: the replica is not idle
-    fresh: Tensor  # [S, B] bool: a sample's first visit
+    planned: Planned
+    known: Tensor  # [S, C] bool: classes seen before each step; [C] if nothing is judged
+    losses: list[Tensor]  # of each step
+    scores: list[Any]
+    alarms: list[Alarm]
 
 
 @dataclass
@@ -64,6 +69,9 @@ class Population:
     _losses: list[Tensor] = field(init=False, default_factory=list)  # [S] or [S, R] a stretch
     _active: list[Tensor] = field(init=False, default_factory=list)
     _judged: list[Judged] = field(init=False, default_factory=list)
+    _monitors: Monitors | None = field(init=False, default=None)  # where a part watches
+    _recent: list[Tensor] = field(init=False, default_factory=list)  # newest ids of each replica
+    _alarms: list[Alarm] = field(init=False, default_factory=list)
     _train: dict[int, Padded] = field(init=False, default_factory=dict)
     _test: dict[int, Padded] = field(init=False, default_factory=dict)
     _sides: pairs.Sides | None = field(init=False, default=None)  # samples of transference
@@ -121,6 +129,11 @@ class Population:
         params, meta = self._fresh()
         initial = self._lift(self.program.initial)
         self.carry = self._settled(initial(self.world, params, meta))
+        watches = {part.name: watch for part in self.program.parts if (watch := part.watch())}
+        if watches:
+            seeds = [int(key) & 0xFFFFFFFF for key in self._rows(self.world.key)]
+            self._monitors = Monitors(watches, self.true_drifts(), seeds)
+            self._recent = [torch.empty(0, dtype=torch.int64)] * self.size
 
     def _fresh(self) -> tuple[Params, Tensor | None]:
         """The model's own initial weights, and ids for meta-training."""
@@ -161,11 +174,74 @@ class Population:
                 self.carry = self._settled(lifted(self.carry, self.world, *data))
 
     def train(self, experience: int, steps: range) -> None:
-        """Make a stretch of steps of an experience."""
+        """Make a stretch of steps of an experience; an alarm is answered between two of them."""
+        while len(steps) > 0:
+            stretch = steps if self._monitors is None else steps[:WATCHED]
+            before = self.carry
+            made = self._made(experience, stretch, self._monitors)
+            if len(made.losses) < len(stretch):
+                # what was planned beyond the alarm must not have happened
+                stretch, alarms, self.carry = stretch[: len(made.losses)], made.alarms, before
+                made = self._made(experience, stretch, None)._replace(alarms=alarms)
+            self._keep(made)
+            self._answer(experience, made)
+            steps = steps[len(stretch) :]
+
+    def _made(self, experience: int, steps: range, monitors: Monitors | None) -> Made:
+        """Plan steps and make them, up to an alarm."""
         known, planned = self.carry.seen, self._plan(experience, steps)
-        scores = self._steps(planned.inputs, planned.active)
         if self.program.judges:
-            self._judged.append(judge(known, planned, torch.stack(scores), self._alone))
+            known = torch.cat([known[None], planned.inputs.seen[:-1]])
+        return self._steps(planned, known, monitors)
+
+    def _keep(self, made: Made) -> None:
+        """Remember what came of a stretch until it is asked for."""
+        self._losses.append(torch.stack(made.losses))
+        self._active.append(made.planned.active)
+        if self.program.judges:
+            scores = torch.stack(made.scores)
+            self._judged.append(judge(made.known, made.planned, scores, self._alone))
+
+    def _answer(self, experience: int, made: Made) -> None:
+        """Let parts react to their detectors' alarms, each in the replicas concerned."""
+        if self._monitors is None:
+            return
+        most = max(1, *(watch.recent for watch in self._monitors.watches.values()))
+        ids, weight = (
+            in_order(each, self._alone)
+            for each in (made.planned.inputs.ids, made.planned.inputs.weight)
+        )
+        for replica, old in enumerate(self._recent):
+            new = ids[replica][weight[replica] > 0]
+            self._recent[replica] = torch.cat([old, new])[-most:]
+        self._alarms += made.alarms
+        for part in {alarm.part: None for alarm in made.alarms}:
+            self._react(part, experience, [a.replica for a in made.alarms if a.part == part])
+
+    def _react(self, part: str, experience: int, replicas: Sequence[int]) -> None:
+        watch = self.program.part(part).watch()
+        assert watch is not None
+        recent = self._padded([ids[-max(1, watch.recent) :] for ids in self._recent])
+
+        def react(carry: Carry, world: World, ids: Tensor, size: Tensor) -> Carry:
+            return self.program.react(part, carry, world, self._index(experience), ids, size)
+
+        with torch.no_grad():
+            after = self._settled(self._lift(react)(self.carry, self.world, *recent))
+        if not self._alone:
+            chosen = torch.zeros(self.size, dtype=torch.bool, device=self.device)
+            chosen[list(replicas)] = True
+            after = _where(chosen, after, self.carry)
+        self.carry = after
+
+    def take_alarms(self) -> list[Alarm]:
+        """Alarms of detectors since the last call."""
+        alarms, self._alarms = self._alarms, []
+        return alarms
+
+    def true_drifts(self) -> list[list[int]]:
+        """How many samples come before each true drift, for every replica."""
+        return [replica.true_drifts() for replica in self.replicas]
 
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
@@ -249,11 +325,20 @@ class Population:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training has changed, by name, on the CPU."""
-        return {name: leaf.cpu() for name, leaf in flatten(self.carry).items()}
+        found = {name: leaf.cpu() for name, leaf in flatten(self.carry).items()}
+        if self._monitors is not None:
+            found |= {f"watch/{name}": t for name, t in self._monitors.state().items()}
+            found |= {f"watch/recent/{r}": ids for r, ids in enumerate(self._recent)}
+        return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up a saved state, in place of `start`."""
         self.start()
+        if self._monitors is not None:
+            watched = {name[6:]: t for name, t in state.items() if name.startswith("watch/")}
+            self._monitors.restore(watched)
+            self._recent = [watched[f"recent/{r}"] for r in range(self.size)]
+        state = {name: t for name, t in state.items() if not name.startswith("watch/")}
         own = flatten(self.carry)
         if own.keys() != state.keys() or any(own[k].shape != state[k].shape for k in own):
             raise ValueError(
@@ -302,11 +387,13 @@ class Population:
         contiguous: Planned = map_tree(torch.Tensor.contiguous, planned)
         return contiguous
 
-    def _steps(self, inputs: Inputs, active: Tensor) -> list[Any]:
-        """The steps of a planned stretch, and their scores; an idle replica keeps what it had."""
+    def _steps(self, planned: Planned, known: Tensor, monitors: Monitors | None) -> Made:
+        """The steps of a planned stretch; an idle replica keeps what it had."""
+        inputs, active, _ = planned
         idle = set() if self._alone else set((~active.all(-1)).nonzero().flatten().tolist())
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving, losses, every_score = self._moving(), [], []
+        alarms: list[Alarm] = []
         example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
@@ -322,14 +409,18 @@ class Population:
             moving = moved
             losses.append(loss)
             every_score.append(scores)
-        self._losses.append(torch.stack(losses))
-        self._active.append(active)
+            if monitors is not None:
+                predicted, log_loss = predictions(known[s], scores, each.y)
+                read = (predicted != each.y).float(), log_loss, planned.fresh[s]
+                alarms = monitors.update(*(self._rows(values).cpu() for values in read))
+                if alarms:
+                    break
         self.carry = self.carry._replace(
             params=moving.params,
             optimizer=moving.optimizer,
             states={**self.carry.states, **moving.states},
         )
-        return every_score
+        return Made(planned, known, losses, every_score, alarms)
 
     def _moving(self) -> Moving:
         follows = self.program.with_hook["after_step"]
@@ -338,7 +429,8 @@ class Population:
 
     def _signature(self, example: Tree) -> str:
         shapes = [(k, tuple(v.shape), str(v.dtype)) for k, v in flatten(example).items()]
-        return signature(self.program.parts, self.program.train, str(self.device), shapes)
+        told = f"{self.device} {self.program.judges}"
+        return signature(self.program.parts, self.program.train, told, shapes)
 
     @cached_property
     def _loss_step(self) -> Callable[..., tuple[Tensor, Passed]]:
@@ -398,32 +490,11 @@ def _laid_out_like(example: Tensor, tensor: Tensor) -> Tensor:
     return torch.empty_like(example).copy_(tensor)
 
 
-def _where(active: Tensor, new: Moving, old: Moving) -> Moving:
+def _where(active: Tensor, new: Changing, old: Changing) -> Changing:
     """The new values of active replicas (`[R]` bool), the old ones of the others."""
 
     def choose(new: Tensor, old: Tensor) -> Tensor:
         return torch.where(active.view(-1, *[1] * (new.ndim - 1)), new, old)
 
-    chosen: Moving = map_tree(choose, new, old)
+    chosen: Changing = map_tree(choose, new, old)
     return chosen
-
-
-def judge(known: Tensor, planned: Planned, scores: Tensor, alone: bool) -> Judged:
-    """Predictions of a stretch, test then train: among the classes known before each step.
-
-    `known` is `[C]` or `[R, C]` bool at the beginning, `scores` `[S, B, C]` or `[S, R, B, C]`. The
-    log loss is cut at 15 decimals of probability, as is usual: 34.5 for what was impossible.
-    """
-    seen = planned.inputs.seen
-    known = torch.cat([known[None], seen[:-1]])
-    allowed = (known | ~known.any(-1, keepdim=True)).unsqueeze(-2)
-    log_p = mask(scores, allowed).log_softmax(-1)
-    label = planned.inputs.y
-    log_loss = -log_p.gather(-1, label.unsqueeze(-1))[..., 0]
-    judged = Judged(label, log_p.argmax(-1), log_loss.clamp_max(-math.log(1e-15)), planned.fresh)
-
-    def in_order(value: Tensor) -> Tensor:
-        value = value.flatten()[None] if alone else value.transpose(0, 1).flatten(1)
-        return value.cpu()
-
-    return Judged(*map(in_order, judged))

@@ -17,6 +17,7 @@ from streamsim import draws, optimizers
 from streamsim.optimizers import OptimizerState, TrainOptions
 from streamsim.schedule import Order
 from streamsim.strategy import (
+    AlarmContext,
     Arrivals,
     Context,
     Data,
@@ -115,6 +116,9 @@ class Program:
             hook: [part.name for part in self.parts if overrides(part, hook)]
             for hook in hooks + more
         }
+
+    def part(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
 
     @cached_property
     def only_optimizes(self) -> bool:
@@ -282,6 +286,27 @@ class Program:
         for name in self.with_hook[hook]:
             ctx = self.context(world, params, states, carry.seen, experience, parts, key)
             params, states[name] = getattr(parts[name], hook)(ctx, states[name], data)
+        return carry._replace(params=params, states=states)
+
+    def react(
+        self, name: str, carry: Carry, world: World, experience: Tensor, ids: Tensor, size: Tensor
+    ) -> Carry:
+        """What a part does about its detector's alarm; `ids` are the newest samples."""
+        parts = self._traced(world.values)
+        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
+
+        def end_experience() -> tuple[Params, Mapping[str, State]]:
+            after = carry
+            for hook in ("end_experience", "begin_experience"):
+                after = self.boundary(hook, after, world, experience, ids, size)
+            return after.params, after.states
+
+        real = torch.arange(ids.shape[0], device=ids.device) < size
+        recent = Data(ids, real.to(torch.float32), lambda chosen: self.take(world, chosen))
+        alarm = AlarmContext(
+            ctx=ctx, states=carry.states, recent=recent, end_experience=end_experience
+        )
+        params, states = parts[name].on_alarm(alarm, carry.states[name])
         return carry._replace(params=params, states=states)
 
     def arrivals(self, world: World, ids: Tensor, order: Order, before: Tensor) -> Arrivals:

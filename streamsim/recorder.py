@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from streamsim.detection import Alarm
 from streamsim.learner import Judged, Learner, Losses
 from streamsim.prequential import (
     Blocks,
@@ -118,6 +119,25 @@ class Recorder:
             **{"class": which},
             **dict(counts),
         )
+
+    def alarms(self, replicas: Replicas, watchers: Sequence[str], alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
+            columns = {"position": alarm.position, "watcher": watchers.index(alarm.part)}
+            self._add(
+                "alarms",
+                [replicas[alarm.replica]],
+                **{name: torch.tensor([value]) for name, value in columns.items()},
+            )
+
+    def drifts(self, replicas: Replicas, positions: Sequence[Sequence[int]]) -> None:
+        """True drifts, as many samples into the stream; from here on the run has both tables."""
+        for table, more in (("alarms", ["watcher"]), ("drifts", list[str]())):
+            for name in ("setting", "seed", "position", *more):
+                empty = torch.empty(0, dtype=torch.int64)
+                self.rows.setdefault(table, {}).setdefault(name, []).append(empty)
+        for replica, row in zip(replicas, positions, strict=True):
+            if row:
+                self._add("drifts", [replica] * len(row), position=torch.tensor(row))
 
     def end_chunk(self, replicas: Replicas) -> None:
         experience, step = self.diverged_R2.unbind(1)

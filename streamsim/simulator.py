@@ -272,6 +272,8 @@ class _Drive:
         if start == (0, 0):
             self.recorder.begin_chunk(learner.size)
             self.recorder.accuracy(chunk.replicas, learner, -1, num_experiences)
+            if chunk.watchers:
+                self.recorder.drifts(chunk.replicas, learner.true_drifts())
             self._meta_transference(chunk, learner)
             self._transference(chunk, learner, -1)
         for experience in range(start[0], num_experiences):
@@ -283,6 +285,8 @@ class _Drive:
             for stretch in stretches(step, totals[experience], self.configuration.eval_every):
                 learner.train(experience, stretch)
                 self.recorder.training(experience, stretch, learner.take_losses())
+                if chunk.watchers:
+                    self.recorder.alarms(chunk.replicas, chunk.watchers, learner.take_alarms())
                 if chunk.prequential is not None:
                     num_classes = chunk.spec.num_classes
                     self.recorder.prequential(
@@ -310,7 +314,8 @@ class _Drive:
         options = chunk.transference
         if options is None:
             return
-        if after in options.after if options.after is not None else after >= 0:
+        chosen = after >= 0 if options.after is None else after in options.after
+        if chosen:
             losses = learner.transference(options, after)
             self.recorder.pairs("transference", chunk.replicas, after, losses)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from streamsim import runs
 from streamsim.learner import Learner, Losses
 from streamsim.recorder import DIVERGED, Recorder
+from streamsim.transference import PairLosses
 
 INF, NAN = float("inf"), float("nan")
 REPLICAS = ((0, 3), (0, 8), (1, 3))  # (setting, seed)
@@ -157,11 +158,29 @@ def test_every_table_has_the_columns_that_a_run_folder_expects() -> None:
     recorder.training(0, range(1), losses([1], [1], [1]))
     recorder.continual(REPLICAS, LEARNER, 0, 1)
     recorder.end_experience(REPLICAS, 0, 1, FINE)
+    for name in ("transference", "meta_transference"):
+        recorder.pairs(name, REPLICAS, 0, PairLosses(torch.ones(3, 2), torch.ones(3, 2, 2)))
     recorder.end_chunk(REPLICAS)
     for name, columns in recorder.tables().items():
         assert set(columns) == set(runs.TABLES[name]) - {"accuracy"}
         assert tuple(runs.frame(name, columns)) == runs.TABLES[name]
     assert recorder.tables().keys() == runs.TABLES.keys()
+
+
+# -- transference ---------------------------------------------------------------------------------
+def test_pairs_have_a_row_each_and_those_of_a_diverged_replica_no_numbers() -> None:
+    recorder = fresh()
+    recorder.training(0, range(1), losses([1], [NAN], [1]))
+    before = torch.tensor([[1.0, 2.0]] * 3)
+    after = torch.arange(12.0).view(3, 2, 2)
+    recorder.pairs("transference", REPLICAS, 4, PairLosses(before, after))
+    table = runs.frame("transference", recorder.tables()["transference"])
+    assert table["after"].tolist() == [4] * 12
+    assert table.query("seed == 8")[["loss_before", "loss_after", "ratio"]].isna().all(axis=None)
+    of_last = table.query("setting == 1 and seed == 3")
+    assert of_last["source"].tolist() == [0, 0, 1, 1]
+    assert of_last["target"].tolist() == [0, 1, 0, 1]
+    assert of_last["ratio"].tolist() == [8.0, 4.5, 10.0, 5.5]
 
 
 # -- checkpoints ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from streamsim.metrics.arrays import (
 )
 from streamsim.metrics.catalogue import METRICS, Metric, MetricData
 from streamsim.metrics.continual import min_accuracy, stability_gap, worst_case_accuracy
+from streamsim.metrics.detection import detection
 from streamsim.metrics.estimate import Estimate, mean_ci
 from streamsim.metrics.matrix import (
     average_accuracy,
@@ -38,6 +39,7 @@ __all__ = [
     "average_incremental_accuracy",
     "backward_transfer",
     "continual_curves",
+    "detection",
     "forgetting",
     "forgetting_per_experience",
     "forward_transfer",
