@@ -1,7 +1,6 @@
 """Prequential (test-then-train) curves with the true drifts and the alarms of detectors.
 
-Tables: `prequential` (setting, seed, position, accuracy or other metrics), `drifts` (setting, seed,
-position, kind) and `alarms` (setting, seed, position, detector); positions count samples seen.
+Positions count the samples seen. A run has the tables `drifts` and `alarms` if a detector watched.
 """
 
 from __future__ import annotations
@@ -52,7 +51,9 @@ def prequential_numbers(cohort: Cohort) -> pd.DataFrame:
     for name, series in {"drifts": "drift", "alarms": "alarm"}.items():
         try:
             events = cohort.table(name)
-        except ValueError:
+        except ValueError:  # no run was watched
+            continue
+        if events.empty:
             continue
         events = _stretched(events, table, EVENT_BINS).drop_duplicates([*by, "seed"])
         count = events.groupby(by, observed=True)["seed"].nunique()

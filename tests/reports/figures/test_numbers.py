@@ -226,6 +226,16 @@ def test_prequential_means_in_stretches(full_runs: list[Path]) -> None:
     assert abs(row(found, label="replay", series="alarm")["position"] - 2150) <= 80
 
 
+def test_a_detector_that_kept_silent_leaves_the_curve(
+    tmp_path: Path, write_run: WriteRun, full_runs: list[Path]
+) -> None:
+    run = open_run(full_runs[0])
+    tables = {name: run.table(name) for name in ("prequential", "drifts", "alarms")}
+    tables["alarms"] = tables["alarms"].head(0)
+    found = numbers("prequential", write_run(tmp_path / "r", seeds=3, tables=tables))
+    assert set(found["series"]) == {"accuracy", "drift"}
+
+
 def test_a_million_rows_are_few_numbers(tmp_path: Path, write_run: WriteRun) -> None:
     position = np.tile(np.arange(1, 200_001), 5)
     table = pd.DataFrame({"position": position, "accuracy": position % 2, "total": 1})
