@@ -111,11 +111,20 @@ class Run:
         """
         from streamsim.metrics import summarize
 
-        finished = self.status == "finished"
-        return summarize(
+        return summarize(*self._measured(joint))
+
+    def per_replica(self, joint: Run | None = None) -> pd.DataFrame:
+        """Every metric of every replica: setting, seed, metric, value and why there is none."""
+        from streamsim.metrics import per_replica
+
+        return per_replica(*self._measured(joint))
+
+    def _measured(self, joint: Run | None) -> tuple[Any, ...]:
+        """What metrics are computed from, in the order in which their functions take it."""
+        return (
             self.table("accuracy"),
             self.table("continual") if self.has_table("continual") else None,
-            self.table("replicas") if finished else None,
+            self.table("replicas") if self.status == "finished" else None,
             None if joint is None else joint.table("accuracy"),
             {"setting": self.info["stream"]["setting"]},
         )
@@ -179,6 +188,11 @@ class Run:
         if self.status == "finished":
             lines += [f"  {line}" for line in summary_lines(self)]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from streamsim.notebook import html
+
+        return html(self)
 
 
 def summary_lines(run: Run) -> list[str]:

@@ -59,6 +59,14 @@ class Cohort:
         """Each scenario once."""
         return list(dict.fromkeys(arm.scenario for arm in self.arms))
 
+    @property
+    def methods(self) -> list[str]:
+        """What is compared over scenarios: a name an arm, equal where all but the scenario is."""
+        keys = [(arm.strategy, repr(sorted(_own(arm).items()))) for arm in self.arms]
+        first = dict(reversed(list(zip(keys, self.arms, strict=True))))
+        names = dict(zip(first, _labels([*first.values()], (_options_apart,)), strict=True))
+        return [names[key] for key in keys]
+
     def table(self, name: str) -> pd.DataFrame:
         """A raw table of all arms under each other: `label` and `scenario` come first.
 
@@ -106,7 +114,7 @@ def gather(runs: Iterable[Run | str | Path]) -> Cohort:
     """Open runs and name their settings by what tells them apart; ValueError if there is none.
 
     A name is the strategy; where that is not enough, the options that differ follow, then the
-    scenario, and at last the folder.
+    scenario, its options, and at last the folder.
     """
     opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
     opened = list({run.path.resolve(): run for run in opened}.values())
@@ -120,9 +128,13 @@ def gather(runs: Iterable[Run | str | Path]) -> Cohort:
     )
 
 
-def _labels(arms: Sequence[Arm]) -> list[str]:
+def _labels(
+    arms: Sequence[Arm], describers: Sequence[Callable[[Arm, Sequence[Arm]], str]] | None = None
+) -> list[str]:
     labels = [arm.strategy for arm in arms]
-    for describe in (_options_apart, _scenarios_apart, _folders_apart):
+    for describe in describers or (
+        _options_apart, _scenarios_apart, _streams_apart, _folders_apart
+    ):  # fmt: skip
         counts = Counter(labels)
         if max(counts.values()) == 1:
             break
@@ -138,9 +150,26 @@ def _labels(arms: Sequence[Arm]) -> list[str]:
 
 
 def _options_apart(arm: Arm, group: Sequence[Arm]) -> str:
-    """`alpha=0.1`: the options in which arms of one name differ."""
-    everything = [{**other.options, "model": other.run.configuration["model"]} for other in group]
-    own = {**arm.options, "model": arm.run.configuration["model"]}
+    """`alpha=0.1`: the options in which arms of one name differ, without those of the scenario."""
+    return _apart(_own(arm), [_own(other) for other in group])
+
+
+def _scenarios_apart(arm: Arm, group: Sequence[Arm]) -> str:
+    return f"on {arm.scenario}" if len({other.scenario for other in group}) > 1 else ""
+
+
+def _streams_apart(arm: Arm, group: Sequence[Arm]) -> str:
+    """`n_experiences=10`: the options of one scenario in which arms of one name differ."""
+    return _apart(arm.options, [other.options for other in group])
+
+
+def _own(arm: Arm) -> dict[str, Any]:
+    """The model and all options but those of the scenario."""
+    own = {name: value for name, value in arm.options.items() if not name.startswith("scenario.")}
+    return {**own, "model": arm.run.configuration["model"]}
+
+
+def _apart(own: Mapping[str, Any], everything: Sequence[Mapping[str, Any]]) -> str:
     names = sorted({name for options in everything for name in options})
     differing = [
         name for name in names if len({repr(options.get(name)) for options in everything}) > 1
@@ -148,10 +177,6 @@ def _options_apart(arm: Arm, group: Sequence[Arm]) -> str:
     return " ".join(
         f"{name.rpartition('.')[2]}={_short(own[name])}" for name in differing if name in own
     )
-
-
-def _scenarios_apart(arm: Arm, group: Sequence[Arm]) -> str:
-    return f"on {arm.scenario}" if len({other.scenario for other in group}) > 1 else ""
 
 
 def _folders_apart(arm: Arm, group: Sequence[Arm]) -> str:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamsim_scenarios.takeovers import Takeovers, evenly
@@ -19,6 +19,7 @@ def test_an_abrupt_takeover_begins_at_its_position() -> None:
     assert place.tolist() == [0, 0, 0, 1, 1, 2, 2]
 
 
+@settings(deadline=None)
 @given(width=st.integers(1, 10**9), position=st.integers(0, 10**6))
 def test_gradual_shares_follow_the_sigmoid_for_any_width(width: int, position: int) -> None:
     num = 4000

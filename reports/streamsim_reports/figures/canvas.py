@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamsim_reports.cohort import Cohort
-from streamsim_reports.figures.heat import rescale
+from streamsim_reports.figures.heat import make_legible
 from streamsim_reports.figures.kind import Kind
 from streamsim_reports.figures.theme import SIZE, in_order, neutral, plain, style, wrapped
 
@@ -173,8 +173,10 @@ def _add_bar(drawn: Figure, used: list[Axes], kind: Kind) -> None:
     meshes = [axes.collections[0] for axes in used]
     limits = [mesh.get_clim() for mesh in meshes]
     low, high = min(limit[0] for limit in limits), max(limit[1] for limit in limits)
+    for mesh in meshes:
+        mesh.set_clim(low, high)
     for axes in used:
-        rescale(axes, low, high)
+        make_legible(axes)
     bar = drawn.colorbar(meshes[0], ax=used, label=kind.bar, shrink=0.8, aspect=25, pad=0.02)
     bar.outline.set_visible(False)
     kind.bar_ticks(bar.ax.yaxis, high)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from streamsim_reports.figures.theme import SIZE
 
 if TYPE_CHECKING:
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
 MOST_LETTERS = 30  # in a row, up to which numbers are written into the cells
 MOST_NAMED = 10  # rows and columns up to which each has its name
 MOST_TICKS = 6
-MIDDLE = 0.179  # luminance on which black and white stand out equally, at 4.6 to 1
 VECTOR = 150  # cells up to which a map is drawn as paths; larger ones are small bitmaps in a file
 
 
@@ -40,23 +37,29 @@ def heat_map(axes: Axes, cells: pd.DataFrame, texts: pd.DataFrame, **colors: Any
         ax=axes,
         **colors,
     )
-    rescale(axes, *axes.collections[0].get_clim())
+    make_legible(axes)
     axes.grid(False)
     axes.set_xticks(*_ticks(list(cells.columns)))
     axes.set_yticks(*_ticks(list(cells.index)), rotation=0)
 
 
-def rescale(axes: Axes, low: float, high: float) -> None:
-    """Give the colours of a map other limits; what is written in its cells stays legible."""
-    from seaborn.utils import relative_luminance
+def make_legible(axes: Axes) -> None:
+    """Black or white on each cell, whichever stands out more (WCAG 2.2: relative luminance).
 
+    To be called again when the limits of the colours have changed.
+    """
+    import numpy as np
+
+    if not axes.texts:
+        return
     mesh: Any = axes.collections[0]
-    mesh.set_clim(low, high)
     mesh.update_scalarmappable()
-    values = np.ma.masked_invalid(mesh.get_array()).ravel()
-    written = mesh.get_facecolor()[~np.ma.getmaskarray(values)]
-    for text, color in zip(axes.texts, written, strict=False):  # none in a large map
-        text.set_color("black" if relative_luminance(color) > MIDDLE else "white")
+    share = mesh.get_facecolors()[:, :3]
+    linear = np.where(share <= 0.03928, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    known = ~np.ma.getmaskarray(mesh.get_array()).ravel()
+    for text, light in zip(axes.texts, luminance[known], strict=False):
+        text.set_color("black" if (light + 0.05) ** 2 > 0.05 * 1.05 else "white")
 
 
 def _ticks(names: list[Any]) -> tuple[list[float], list[str]]:
