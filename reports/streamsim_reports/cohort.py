@@ -96,7 +96,7 @@ class Cohort:
                     raise  # damaged, not absent
                 reason = str(error)
                 continue
-            if rows.empty and name in NOT_ASKED:  # an unfinished run does not tell
+            if rows.empty and name in NOT_ASKED and arm.run.status != "finished":
                 reason = NOT_ASKED[name]
                 continue
             rows = rows[rows["setting"] == arm.setting]

@@ -89,24 +89,20 @@ def draw_continual(numbers: pd.DataFrame, axes: Axes) -> Axes:
     """Past experiences as a line with band and gaps, the experience in training dashed."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    color, other = "C0", "C1"
-    # each is named once, in the legend
-    past_name, current_name, gap_name = (
-        iter([name]) for name in ("past experiences", "in training", "stability gap")
-    )
-    for _, rows in numbers.groupby("experience"):
-        past = rows[rows["series"] == "past"].sort_values("step")
-        current = rows[rows["series"] == "current"].sort_values("step")
-        alone = "." if len(current) == 1 else None
-        axes.plot(current["step"], current["mean"], color=other, linestyle=(0, (3, 1.5)),
-                  linewidth=1, marker=alone, label=next(current_name, None))  # fmt: skip
-        if len(past) < 2:
-            continue
-        axes.axvline(past["step"].iloc[0], color=neutral("grid"), linewidth=0.8, zorder=0.5)
-        marks.line(axes, past, "step", color=color, label=next(past_name, None))
-        lowest = past.sort_values("mean").iloc[0]
-        axes.vlines(lowest["step"], lowest["mean"], past["mean"].iloc[0], color=neutral("ink"),
-                    linewidth=1.4, label=next(gap_name, ""), zorder=3)  # fmt: skip
+    current = _broken(numbers[numbers["series"] == "current"])
+    past = numbers[numbers["series"] == "past"]
+    # a single moment in each experience makes no line
+    alone = "." if len(current) == 2 * current["experience"].nunique() else None
+    axes.plot(current["step"], current["mean"], color="C1", linestyle=(0, (3, 1.5)), linewidth=1,
+              marker=alone, label="in training")  # fmt: skip
+    if len(past):
+        marks.line(axes, _broken(past), "step", color="C0", label="past experiences")
+        first = past.sort_values("step").groupby("experience").first()
+        lowest = past.sort_values("mean").groupby("experience").first()
+        axes.vlines(lowest["step"], lowest["mean"], first["mean"], color=neutral("ink"),
+                    linewidth=1.4, label="stability gap", zorder=3)  # fmt: skip
+        axes.vlines(first["step"], 0, 1, transform=axes.get_xaxis_transform(),
+                    color=neutral("grid"), linewidth=0.8, zorder=0.5)  # fmt: skip
     axes.grid(False, axis="x")
     axes.set_xlim(0, numbers["step"].max() * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -116,6 +112,15 @@ def draw_continual(numbers: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_ylim(-0.02, 1.02)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return axes
+
+
+def _broken(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in order, with an empty one after each experience, where a line is to break."""
+    import pandas as pd
+
+    ends = rows.sort_values("step").groupby("experience").tail(1)
+    ends = ends.assign(mean=float("nan"), ci95=float("nan"))
+    return pd.concat([rows, ends]).sort_values(["experience", "step"], kind="stable")
 
 
 CONTINUAL = Kind(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_IN_LEGEND = 7
+MOST_MARKED = 10  # points of a line up to which each is marked
 
 
 def forgetting_curves_numbers(cohort: Cohort) -> pd.DataFrame:
@@ -45,8 +46,8 @@ def draw_forgetting_curves(numbers: pd.DataFrame, axes: Axes) -> Axes:
             rows,
             "trained",
             color=colors[int(str(experience)) - 1],
-            marker="o",
-            markersize=3 if last <= 10 else 1.5,
+            marker="o" if last <= MOST_MARKED or len(rows) == 1 else None,
+            markersize=3,
             label=str(experience) if experience in named else None,
         )
     marks.accuracy_axis(axes, numbers)

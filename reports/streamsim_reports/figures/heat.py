@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-MOST_WRITTEN = 10  # rows and columns up to which the numbers are written into the cells
+MOST_LETTERS = 30  # in a row, up to which numbers are written into the cells
+MOST_NAMED = 10  # rows and columns up to which each has its name
 MOST_TICKS = 6
 VECTOR = 150  # cells up to which a map is drawn as paths; larger ones are small bitmaps in a file
 
@@ -19,7 +20,8 @@ def heat_map(axes: Axes, cells: pd.DataFrame, texts: pd.DataFrame, **colors: Any
     """Cells in colour; `texts` are written into them while there is room. NaN stays empty."""
     import seaborn
 
-    small = max(cells.shape) <= MOST_WRITTEN
+    longest = max(len(text) for text in texts.to_numpy().flat)
+    small = max(cells.shape) * longest <= MOST_LETTERS
     seaborn.heatmap(
         cells,
         annot=texts.to_numpy() if small else False,
@@ -62,5 +64,5 @@ def make_legible(axes: Axes) -> None:
 
 def _ticks(names: list[Any]) -> tuple[list[float], list[str]]:
     """Positions and texts of a few evenly spaced names."""
-    every = 1 if len(names) <= MOST_WRITTEN else -(-len(names) // MOST_TICKS)
+    every = 1 if len(names) <= MOST_NAMED else -(-len(names) // MOST_TICKS)
     return [i + 0.5 for i in range(0, len(names), every)], [str(name) for name in names[::every]]

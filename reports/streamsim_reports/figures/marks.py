@@ -27,7 +27,7 @@ def line(axes: Axes, rows: pd.DataFrame, x: str, **look: Any) -> None:
     """A line through `mean`, with a band of `ci95` where it is known."""
     import numpy as np
 
-    rows = rows.sort_values(x)
+    rows = rows.sort_values(x, kind="stable")
     at, mean, half = (rows[name].to_numpy(dtype=float) for name in (x, "mean", "ci95"))
     axes.plot(at, mean, **look)
     if np.isfinite(half).any():

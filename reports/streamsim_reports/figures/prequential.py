@@ -1,7 +1,6 @@
 """Prequential (test-then-train) curves with the true drifts and the alarms of detectors.
 
-Tables: `prequential` (setting, seed, position, accuracy or other metrics), `drifts` (setting, seed,
-position, kind) and `alarms` (setting, seed, position, detector); positions count samples seen.
+Positions count the samples seen. A run has the tables `drifts` and `alarms` if a detector watched.
 """
 
 from __future__ import annotations
@@ -52,7 +51,9 @@ def prequential_numbers(cohort: Cohort) -> pd.DataFrame:
     for name, series in {"drifts": "drift", "alarms": "alarm"}.items():
         try:
             events = cohort.table(name)
-        except ValueError:
+        except ValueError:  # no run was watched
+            continue
+        if events.empty:
             continue
         events = _stretched(events, table, EVENT_BINS).drop_duplicates([*by, "seed"])
         count = events.groupby(by, observed=True)["seed"].nunique()
@@ -114,18 +115,25 @@ def draw_prequential(numbers: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
+def prequential_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
+    """What the curve is, and what marks drifts and alarms where there are any."""
+    sentences = ["Every sample is predicted before it is trained on."]
+    series = set(numbers["series"])
+    if "drift" in series:
+        sentences.append("Dashed vertical lines are true drifts.")
+    if "alarm" in series:
+        sentences.append("Triangles are alarms of a detector, larger where more seeds have one.")
+    curves = numbers[~numbers["series"].isin(["drift", "alarm"])]
+    return caption(cohort, curves, " ".join(sentences))
+
+
 PREQUENTIAL = Kind(
     name="prequential",
     title="Test, then train",
     description="Prequential accuracy along the stream, with true drifts and alarms marked.",
     numbers=prequential_numbers,
     draw=draw_prequential,
-    caption=lambda cohort, numbers: caption(
-        cohort,
-        numbers[~numbers["series"].isin(["drift", "alarm"])],
-        "Every sample is predicted before it is trained on. Dashed vertical lines are true drifts, "
-        "triangles alarms of a detector, larger where more seeds have one.",
-    ),
+    caption=prequential_caption,
     panel="label",
     columns=2,
 )

@@ -86,7 +86,7 @@ def transference_histogram_numbers(cohort: Cohort) -> pd.DataFrame:
     the episodes of its meta-training (`trained` counts outer steps; `between` says which). Pairs of
     a task with itself are left out; seeds are pooled. `negative` is the share of the checkpoint's
     pairs with a ratio above 1, num_pairs how many they are. The outermost bins hold what lies
-    beyond them (at most 1 % on each side).
+    beyond them (at most 2 % of a panel).
     """
     import numpy as np
     import pandas as pd
@@ -94,14 +94,13 @@ def transference_histogram_numbers(cohort: Cohort) -> pd.DataFrame:
     pairs = _pairs(cohort)
     by = ["panel", "label", "scenario", "between", "trained"]
     groups = pairs.groupby(by, observed=True, sort=True)
-    bins = 2 * int(min(MOST_BINS, max(8.0, groups.size().min() ** 0.5)) // 2)
-    limit = max(float(pairs["log2"].abs().quantile(0.98)), 0.01)
-    edges = np.linspace(-limit, limit, bins + 1)
+    edges = {str(name): _edges(rows) for name, rows in pairs.groupby("between")}
     parts = []
     for key, rows in groups:
-        counts, _ = np.histogram(rows["log2"].clip(-limit, limit), edges)
+        own = edges[str(rows["between"].iloc[0])]
+        counts, _ = np.histogram(rows["log2"].clip(own[0], own[-1]), own)
         named: dict[str, Any] = dict(zip(by, key, strict=True))
-        part = pd.DataFrame({"low": 2 ** edges[:-1], "high": 2 ** edges[1:]})
+        part = pd.DataFrame({"low": 2 ** own[:-1], "high": 2 ** own[1:]})
         parts.append(
             part.assign(
                 **named,
@@ -114,6 +113,17 @@ def transference_histogram_numbers(cohort: Cohort) -> pd.DataFrame:
     numbers = pd.concat(parts, ignore_index=True)
     numbers["panel"] = pd.Categorical(numbers["panel"], pairs["panel"].cat.categories, ordered=True)
     return numbers[[*by, *(name for name in numbers if name not in by)]]
+
+
+def _edges(pairs: pd.DataFrame) -> Any:
+    """Bins of base-2 logarithms, as many on both sides of 0; few where pairs are few."""
+    import numpy as np
+
+    fewest = pairs.groupby(["panel", "trained"], observed=True).size().min()
+    bins = 2 * int(min(MOST_BINS, max(8.0, fewest**0.5)) // 2)
+    size = pairs.assign(size=pairs["log2"].abs()).groupby("panel", observed=True)["size"]
+    limit = max(float(size.quantile(0.98).max()), 0.01)
+    return np.linspace(-limit, limit, bins + 1)
 
 
 def _pairs(cohort: Cohort) -> pd.DataFrame:
@@ -212,6 +222,6 @@ TRANSFERENCE_HISTOGRAM = Kind(
     ),
     panel="panel",
     columns=3,
-    shared="y",
+    shared="none",
     bar="Share of pairs (%)",
 )

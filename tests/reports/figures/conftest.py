@@ -13,24 +13,6 @@ SEEDS, LENGTH = 3, 4000  # of a stream, in samples
 
 
 @pytest.fixture(scope="session")
-def drift_tables() -> dict[str, tuple[str, ...]]:
-    """Columns of tables that runs on drifting streams write."""
-    return {
-        "drifts": ("setting", "seed", "position", "kind"),
-        "alarms": ("setting", "seed", "position", "detector"),
-    }
-
-
-@pytest.fixture(autouse=True)
-def _known_tables(
-    drift_tables: dict[str, tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from streamsim import runs
-
-    monkeypatch.setattr(runs, "TABLES", {**runs.TABLES, **drift_tables})
-
-
-@pytest.fixture(scope="session")
 def full_runs(
     tmp_path_factory: pytest.TempPathFactory, write_run: Callable[..., Path]
 ) -> list[Path]:
@@ -39,8 +21,8 @@ def full_runs(
     tables = {
         "transference": transference(5),
         "prequential": prequential(),
-        "drifts": _events("kind", "abrupt", [2000]),
-        "alarms": _events("detector", "adwin", [2150]),
+        "drifts": _events(2000),
+        "alarms": _events(2150).assign(watcher=0),
     }
     common = {"seeds": SEEDS, "eval_every": 10, "tables": tables, "protocol": "domain"}
     return [
@@ -79,6 +61,5 @@ def prequential() -> pd.DataFrame:
     return every.assign(setting=0, total=10, correct=5, **zeros)
 
 
-def _events(column: str, name: str, positions: list[int]) -> pd.DataFrame:
-    rows = [(0, seed, position, name) for seed in range(SEEDS) for position in positions]
-    return pd.DataFrame(rows, columns=["setting", "seed", "position", column])
+def _events(position: int) -> pd.DataFrame:
+    return pd.DataFrame({"setting": 0, "seed": range(SEEDS), "position": position})

@@ -16,9 +16,11 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from streamsim.runs import open_run
 from streamsim_reports.cohort import Cohort, gather
 from streamsim_reports.figures import FORMATS, KINDS, figure, render, save
 from streamsim_reports.figures.marks import End, name_ends
@@ -158,6 +160,22 @@ def test_points_are_where_the_numbers_are(full: Cohort) -> None:
         line = next(line for line in axes.lines if line.get_label() == label)
         assert np.array_equal(line.get_xdata(), rows["trained"])
         assert np.array_equal(line.get_ydata(), rows["mean"])
+
+
+def test_what_is_written_in_cells_can_be_read_in_every_panel(
+    tmp_path: Path, write_run: WriteRun, full_runs: list[Path]
+) -> None:
+    """One scale of colours for panels of which one has far larger ratios."""
+    strong = open_run(full_runs[0]).table("transference")
+    weak = strong.assign(ratio=strong["ratio"] ** 0.1)
+    paths = [write_run(tmp_path / name, strategy=name, tables={"transference": table})
+             for name, table in {"a": strong, "b": weak}.items()]  # fmt: skip
+    drawn = figure(KINDS["transference"], gather(paths))
+    for axes in drawn.axes[:2]:
+        assert len(axes.texts) == 25
+        cells: Any = axes.collections[0].get_facecolor()
+        for text, cell in zip(axes.texts, cells, strict=True):
+            assert contrast(to_hex(str(text.get_color())), to_hex(cell)) > 4.5
 
 
 def test_names_at_ends_keep_their_order_and_distance() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ def numbers(name: str, *paths: Path) -> pd.DataFrame:
     return KINDS[name].numbers(gather(paths))
 
 
-def row(table: pd.DataFrame, **where: object) -> pd.Series:
+def row(table: pd.DataFrame, **where: object) -> Any:
     chosen = table
     for column, value in where.items():
         chosen = chosen[chosen[column] == value]
@@ -83,8 +84,8 @@ def test_forgetting_is_that_of_the_metric(five_runs: list[Path]) -> None:
     found = numbers("forgetting", *five_runs)
     table = open_run(five_runs[1]).table("accuracy")
     matrices = np.full((5, 5, 5), np.nan)
-    for line in table[table["after"] >= 0].itertuples():
-        matrices[line.seed, line.after, line.on] = line.accuracy
+    trained = table[table["after"] >= 0]
+    matrices[trained["seed"], trained["after"], trained["on"]] = trained["accuracy"]
     lost = forgetting_per_experience(matrices)
     for experience in range(4):
         own = row(found, label="ewc", experience=experience + 1)
@@ -219,10 +220,20 @@ def test_prequential_means_in_stretches(full_runs: list[Path]) -> None:
     after = curve[curve["position"] > 2020]["mean"]
     assert before.to_numpy() == pytest.approx(0.9)
     assert after.to_numpy() == pytest.approx(0.6)
-    events = found[found["series"] != "accuracy"].set_index(["label", "series"])
-    assert events.loc[("naive", "drift"), "mean"] == 1.0  # every seed
-    assert abs(events.loc[("naive", "drift"), "position"] - 2000) <= 80
-    assert abs(events.loc[("replay", "alarm"), "position"] - 2150) <= 80
+    drift = row(found, label="naive", series="drift")
+    assert drift["mean"] == 1.0  # every seed
+    assert abs(drift["position"] - 2000) <= 80
+    assert abs(row(found, label="replay", series="alarm")["position"] - 2150) <= 80
+
+
+def test_a_detector_that_kept_silent_leaves_the_curve(
+    tmp_path: Path, write_run: WriteRun, full_runs: list[Path]
+) -> None:
+    run = open_run(full_runs[0])
+    tables = {name: run.table(name) for name in ("prequential", "drifts", "alarms")}
+    tables["alarms"] = tables["alarms"].head(0)
+    found = numbers("prequential", write_run(tmp_path / "r", seeds=3, tables=tables))
+    assert set(found["series"]) == {"accuracy", "drift"}
 
 
 def test_a_million_rows_are_few_numbers(tmp_path: Path, write_run: WriteRun) -> None:
