@@ -52,13 +52,17 @@ def figure(kind: Kind, cohort: Cohort, scheme: str = "light", standalone: bool =
             sharey=kind.shared != "none",
         )
         every = list(grid.flat)
+        heights = []
         for axes, (name, part) in zip(every, panels.items(), strict=False):
             kind.draw(part, axes)
+            heights.append(axes.get_ylim())
             if len(panels) > 1 or kind.panel not in ("scenario", "option"):
                 axes.set_title(wrapped(name, {1: 70, 2: 40, 3: 24}.get(columns, 17)), loc="left")
         for axes in every[len(panels) :]:
             axes.remove()
         used = every[: len(panels)]
+        if kind.shared != "none":  # each panel has set limits for itself
+            used[0].set_ylim(min(low for low, _ in heights), max(high for _, high in heights))
         _tidy(used, columns, kind.shared)
         _merge_legends(drawn, used)
         if kind.bar:

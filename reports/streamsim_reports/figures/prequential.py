@@ -77,7 +77,7 @@ def _stretched(rows: pd.DataFrame, table: pd.DataFrame, bins: int) -> pd.DataFra
     """Rows with positions moved to the middle of their stretch, if there are more than `bins`."""
     length = table.groupby("label", observed=True)["position"].max()
     width = (rows["label"].map(length).astype(float) / bins).clip(lower=1)
-    own = table.groupby("label", observed=True)["position"].nunique()
+    own = rows.groupby("label", observed=True)["position"].nunique()
     fine = rows["label"].map(own).astype(float) <= bins
     # a position counts the samples up to the end of a block
     middle = (((rows["position"] - 1).clip(lower=0) // width + 0.5) * width).round()

@@ -162,6 +162,23 @@ def test_points_are_where_the_numbers_are(full: Cohort) -> None:
         assert np.array_equal(line.get_ydata(), rows["mean"])
 
 
+def test_panels_that_share_an_axis_show_all_of_each(
+    tmp_path: Path, write_run: WriteRun, full_runs: list[Path]
+) -> None:
+    run = open_run(full_runs[0])
+    low = run.table("prequential").assign(accuracy=0.2)
+    high = low.assign(accuracy=0.9)
+    paths = [write_run(tmp_path / name, strategy=name, seeds=3, tables={"prequential": table})
+             for name, table in {"a": low, "b": high}.items()]  # fmt: skip
+    drawn = figure(KINDS["prequential"], gather(paths))
+    for axes, value in zip(drawn.axes, (0.2, 0.9), strict=True):
+        bottom, top = axes.get_ylim()
+        assert bottom < value < top
+    # rows of bars still count from the top
+    bottom, top = figure(KINDS["transfer"], gather(full_runs)).axes[0].get_ylim()
+    assert bottom > top
+
+
 def test_what_is_written_in_cells_can_be_read_in_every_panel(
     tmp_path: Path, write_run: WriteRun, full_runs: list[Path]
 ) -> None:
