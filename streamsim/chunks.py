@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from streamsim import composition, configuration, devices, draws, pairs
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
+from streamsim.flow import World
 from streamsim.learner import Learner
 from streamsim.population import Population
 from streamsim.prequential import PrequentialOptions
-from streamsim.program import Program, World
+from streamsim.program import Program
 from streamsim.strategy import Network, Part, Scope
 from streamsim.stream import StreamSpec
 from streamsim.transference import TransferenceOptions

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from streamsim.flow import Inputs
 from streamsim.learner import Judged
-from streamsim.program import Inputs
 from streamsim.strategy import mask
 
 MOST_LOG_LOSS = -math.log(1e-15)  # of what was held impossible, as is usual

@@ -15,7 +15,8 @@ from torch.func import grad, vmap
 
 from streamsim import draws
 from streamsim.devices import saved_bytes
-from streamsim.program import Carry, Program, World
+from streamsim.flow import Carry, World
+from streamsim.program import Program
 from streamsim.strategy import Params, Scope
 from streamsim.stream import Batch, Replica, Stream, pad
 from streamsim.transference import (

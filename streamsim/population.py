@@ -17,22 +17,24 @@ import torch
 from torch import Tensor, nn
 
 from streamsim import draws, pairs
-from streamsim.compilation import Compiler, signature
+from streamsim.compilation import Compiler
 from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
+from streamsim.flow import Carry, Inputs, Moving, World
 from streamsim.judging import Planned, in_order, judge, predictions
 from streamsim.learner import Judged, Losses
-from streamsim.program import Carry, Inputs, Moving, Passed, Program, World
-from streamsim.schedule import num_steps, order
+from streamsim.program import Program
+from streamsim.replica_ids import ReplicaIds
+from streamsim.schedule import order
+from streamsim.stepping import Stepper
 from streamsim.strategy import Params, Scope
-from streamsim.stream import Padded, Replica, pad
+from streamsim.stream import Replica
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import (
     Tree,
     flatten,
     map_tree,
     num_bytes,
-    over_first_axis,
     stack,
     unflatten,
     unstack,
@@ -72,14 +74,20 @@ class Population:
     _monitors: Monitors | None = field(init=False, default=None)  # where a part watches
     _recent: list[Tensor] = field(init=False, default_factory=list)  # newest ids of each replica
     _alarms: list[Alarm] = field(init=False, default_factory=list)
-    _train: dict[int, Padded] = field(init=False, default_factory=dict)
-    _test: dict[int, Padded] = field(init=False, default_factory=dict)
     _sides: pairs.Sides | None = field(init=False, default=None)  # samples of transference
 
     # -- the replica axis ---------------------------------------------------------------------
     @property
     def size(self) -> int:
         return len(self.replicas)
+
+    @cached_property
+    def _stepper(self) -> Stepper:
+        return Stepper(self.program, self._alone, self.device)
+
+    @cached_property
+    def _ids(self) -> ReplicaIds:
+        return ReplicaIds(self.replicas, self.scope, self.device)
 
     @property
     def _alone(self) -> bool:
@@ -89,39 +97,11 @@ class Population:
         return trees[0] if self._alone else stack(list(trees))
 
     def _lift(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function of one replica as a function of all, replica axis first everywhere."""
-        return function if self._alone else over_first_axis(function)
+        return self._stepper.lift(function)
 
     def _rows(self, values: Tensor) -> Tensor:
         """Per-replica results with the replica axis first, also of one replica."""
         return values[None] if self._alone else values
-
-    # -- data ---------------------------------------------------------------------------------
-    def _padded(self, rows: Sequence[Tensor]) -> Padded:
-        padded = pad(rows)
-        ids, size = padded.ids.to(self.device), padded.size.to(self.device)
-        return Padded(ids[0], size[0]) if self._alone else Padded(ids, size)
-
-    def _train_data(self, experience: int) -> Padded:
-        """The training ids at an experience: its own, all so far, or all at once."""
-        if experience not in self._train:
-            first, last = {
-                "experience": (experience, experience + 1),
-                "cumulative": (0, experience + 1),
-                "joint": (0, self.program.stream.spec.num_experiences),
-            }[self.scope]
-            rows = [
-                torch.cat([e.train for e in replica.experiences[first:last]])
-                for replica in self.replicas
-            ]
-            self._train = {experience: self._padded(rows)}  # only the current one stays
-        return self._train[experience]
-
-    def _test_data(self, experience: int) -> Padded:
-        if experience not in self._test:
-            rows = [replica.experiences[experience].test for replica in self.replicas]
-            self._test[experience] = self._padded(rows)
-        return self._test[experience]
 
     # -- learner ------------------------------------------------------------------------------
     def start(self) -> None:
@@ -148,13 +128,8 @@ class Population:
         return map_tree(lambda t: t.to(self.device), self._stack(params)), meta
 
     def num_steps(self, experience: int) -> int:
-        """Training steps at an experience; replicas with fewer samples idle through the last."""
-        spec = self.program.stream.spec
-        if self.scope == "joint" and experience < spec.num_experiences - 1:
-            return 0
-        merged = spec.num_experiences if self.scope == "joint" else 1
-        largest = self._train_data(experience).ids.shape[-1]
-        return num_steps(self.program.train, largest, merged)
+        """Training steps at an experience."""
+        return self._ids.num_steps(self.program.train, experience)
 
     def begin(self, experience: int) -> None:
         self._boundary("begin_experience", experience)
@@ -164,7 +139,7 @@ class Population:
 
     def _boundary(self, hook: str, experience: int) -> None:
         if self.program.with_hook[hook] and self.program.reveals_boundaries:
-            data = self._train_data(experience)
+            data = self._ids.train(experience)
 
             def boundary(carry: Carry, world: World, ids: Tensor, size: Tensor) -> Carry:
                 return self.program.boundary(hook, carry, world, self._index(experience), ids, size)
@@ -221,7 +196,7 @@ class Population:
     def _react(self, part: str, experience: int, replicas: Sequence[int]) -> None:
         watch = self.program.part(part).watch()
         assert watch is not None
-        recent = self._padded([ids[-max(1, watch.recent) :] for ids in self._recent])
+        recent = self._ids.padded([ids[-max(1, watch.recent) :] for ids in self._recent])
 
         def react(carry: Carry, world: World, ids: Tensor, size: Tensor) -> Carry:
             return self.program.react(part, carry, world, self._index(experience), ids, size)
@@ -245,7 +220,7 @@ class Population:
 
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
-        tests = [tuple(self._test_data(e)) for e in experiences]
+        tests = [tuple(self._ids.test(e)) for e in experiences]
         floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
         batch = max(32, EVAL_FLOATS // floats)
 
@@ -258,7 +233,7 @@ class Population:
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
         """Test samples, `[R, len(experiences)]`."""
-        sizes = [self._rows(self._test_data(e).size) for e in experiences]
+        sizes = [self._rows(self._ids.test(e).size) for e in experiences]
         return torch.stack(sizes, dim=1).cpu()
 
     def transference(self, options: TransferenceOptions, after: int) -> PairLosses:
@@ -320,7 +295,7 @@ class Population:
         self.start()
         example = unstack(self._plan(0, range(1)).inputs, 1)[0]
         leaves = {k: p.detach().requires_grad_() for k, p in self.carry.params.items()}
-        saved = saved_bytes(self._loss_step, leaves, self.carry.states, self.world, example)
+        saved = saved_bytes(self._stepper.loss, leaves, self.carry.states, self.world, example)
         return COPIES * num_bytes(self.carry) + 2 * saved
 
     def state(self) -> dict[str, Tensor]:
@@ -348,22 +323,13 @@ class Population:
         moved = {name: leaf.to(self.device) for name, leaf in state.items()}
         self.carry = unflatten(self.carry, moved)
 
-    def _steps_before(self, experience: int) -> Tensor:
-        """Steps that each replica has made before an experience, `[R]` or scalar."""
-        train = self.program.train
-        sizes = [
-            [len(e.train) for e in replica.experiences[:experience]] for replica in self.replicas
-        ]
-        steps = torch.tensor([sum(num_steps(train, size) for size in row) for row in sizes])
-        return (steps[0] if self._alone else steps).to(self.device)
-
     # -- a stretch ----------------------------------------------------------------------------
     def _index(self, experience: int) -> Tensor:
         return torch.tensor(experience, device=self.device)
 
     def _plan(self, experience: int, steps: range) -> Planned:
         """A stretch, step first and contiguous."""
-        program, data = self.program, self._train_data(experience)
+        program, data = self.program, self._ids.train(experience)
         padded, smallest = data.ids.shape[-1], int(data.size.min())
 
         def plan(
@@ -378,7 +344,7 @@ class Population:
             return carry, Planned(inputs, shuffled.weight.sum(-1) > 0, shuffled.fresh)
 
         with torch.no_grad():
-            before = self._steps_before(experience)
+            before = self._ids.steps_before(program.train, experience)
             carry, planned = self._lift(plan)(self.carry, self.world, *data, before)
         # steps must get the same strides whether or not a hook returned a view
         self.carry = self._settled(carry)
@@ -397,9 +363,9 @@ class Population:
         example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
-            self._signature(example),
-            self._eager_step,
-            self._whole,
+            self._stepper.signature(example),
+            self._stepper.eager,
+            self._stepper.whole,
             example,
         )
         for s, each in enumerate(slices):
@@ -427,67 +393,11 @@ class Population:
         states = {name: self.carry.states[name] for name in follows}
         return Moving(self.carry.params, self.carry.optimizer, states)
 
-    def _signature(self, example: Tree) -> str:
-        shapes = [(k, tuple(v.shape), str(v.dtype)) for k, v in flatten(example).items()]
-        told = f"{self.device} {self.program.judges}"
-        return signature(self.program.parts, self.program.train, told, shapes)
-
-    @cached_property
-    def _loss_step(self) -> Callable[..., tuple[Tensor, Passed]]:
-        lifted: Callable[..., tuple[Tensor, Passed]] = self._lift(self.program.losses)
-        return lifted
-
-    @cached_property
-    def _apply(self) -> Callable[..., Moving]:
-        lifted: Callable[..., Moving] = self._lift(self.program.apply)
-        return lifted
-
-    @cached_property
-    def _whole(self) -> Callable[..., tuple[Moving, Tensor, Tensor | None]]:
-        """The whole step as one function, for the compiler."""
-        lifted: Callable[..., tuple[Moving, Tensor, Tensor | None]] = self._lift(self.program.step)
-        return lifted
-
-    def _eager_step(
-        self, moving: Moving, states: Tree, world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor, Tensor | None]:
-        """Replicas share nothing, so the gradient of their sum is every replica's own gradient: one
-        ordinary backward pass, faster than a vmapped one."""
-        leaves = {k: p.detach().requires_grad_() for k, p in moving.params.items()}
-        losses, passed = self._loss_step(leaves, {**states, **moving.states}, world, inputs)
-        grads = torch.autograd.grad(
-            losses if self._alone else losses.sum(),
-            list(leaves.values()),
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        with torch.no_grad():
-            gradients = dict(zip(leaves, grads, strict=True))
-            params = {k: _laid_out_like(gradients[k], p) for k, p in moving.params.items()}
-            moving = moving._replace(params=params)
-            if self.program.only_optimizes:
-                after = self.program.optimize(moving, world, gradients)
-            else:
-                aux = map_tree(Tensor.detach, passed.aux)
-                after = self._apply(moving, states, world, inputs, gradients, aux)
-            return after, losses.detach(), passed.scores
-
     @staticmethod
     def _settled(carry: Carry) -> Carry:
         """Contiguous tensors of their own: compiled steps want the same strides every time."""
         settled: Carry = map_tree(lambda t: t.detach().contiguous(), carry)
         return settled
-
-
-def _laid_out_like(example: Tensor, tensor: Tensor) -> Tensor:
-    """The same values with the strides of an example.
-
-    Batched products leave gradients transposed in memory, and element-wise arithmetic on two
-    layouts takes several times as long: weights take on the gradients' in a stretch's first step.
-    """
-    if tensor.stride() == example.stride():
-        return tensor
-    return torch.empty_like(example).copy_(tensor)
 
 
 def _where(active: Tensor, new: Changing, old: Changing) -> Changing:

@@ -385,8 +385,8 @@ def test_joint_training_passes_one_checkpoint(tmp_path: Path) -> None:
 
 SCRIPT = """
     import sys
-    from streamsim import simulator
-    simulator.CHECKPOINT_SECONDS, simulator.CHECKPOINT_SHARE = 0.0, 1e9
+    from streamsim import drive, simulator
+    drive.CHECKPOINT_SECONDS, drive.CHECKPOINT_SHARE = 0.0, 1e9
     simulator.run(
         "split-digits", "replay", seeds=4, vectorize=2, transference=True, out=sys.argv[1]
     )

@@ -13,10 +13,10 @@ import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from streamsim import configuration
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
+from streamsim.drive import stretches
 from streamsim.learner import Learner
 from streamsim.prequential import PrequentialOptions
 from streamsim.recorder import Recorder
-from streamsim.simulator import stretches
 from streamsim.stream import GeneratingView
 from streamsim_scenarios.drift import SeaAbrupt
 

@@ -159,8 +159,8 @@ def test_a_paused_run_with_detectors_resumes_to_the_same_bytes(
     strategy = "replay+on-drift:reset"
     whole = streamsim.run("sine-reversal", strategy, out=tmp_path / "a", **call)
     assert len(whole.table("alarms")) > 0
-    monkeypatch.setattr("streamsim.simulator.CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("streamsim.simulator.CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr("streamsim.drive.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("streamsim.drive.CHECKPOINT_SHARE", 1e9)
 
     class StopError(Exception):
         pass
