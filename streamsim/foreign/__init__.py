@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from streamsim.options import Option, did_you_mean
+from streamsim.options import Option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from streamsim.optimizers import TrainOptions
     from streamsim.stream import Stream
 
-LIBRARIES: Mapping[str, str] = {"river": "streamsim.foreign.river"}
+
+class Library(NamedTuple):
+    """Where a library's learners come from."""
+
+    module: str
+    about: str  # one line for `streamsim list`
+
+
+LIBRARIES: Mapping[str, Library] = {
+    "river": Library(
+        "streamsim.foreign.river",
+        "Any classifier of river, such as river:HoeffdingTreeClassifier; one replica at a time.",
+    )
+}
 USED = ("train.epochs", "train.iterations", "train.batch_size")  # which samples a step brings
 
 
@@ -86,7 +99,7 @@ def check_given(strategy: str, names: Iterable[str]) -> None:
         if not heeds(name):
             raise ValueError(
                 f"{name}: '{strategy}' brings its own model and has no optimizer; leave it out "
-                f"(it heeds {', '.join(USED)}){did_you_mean(name, USED)}"
+                f"(it heeds {', '.join(USED)})"
             )
 
 
@@ -98,4 +111,4 @@ def _library(strategy: str) -> Any:
             f"strategy '{strategy}': '{alone}' cannot be summed with other parts, because they "
             f"take part in the training of a network and it has none; run '{alone}' by itself"
         )
-    return import_module(LIBRARIES[strategy.strip().partition(":")[0]])
+    return import_module(LIBRARIES[strategy.strip().partition(":")[0]].module)

@@ -158,5 +158,9 @@ def _find(name: str, allowed: tuple[type, ...]) -> type:
     other = [full for full in _public() if name in (full, full.rpartition(".")[2])]
     if other:
         raise ValueError(f"river.{other[0]} is not {wanted} that can be used here")
-    known = [*fitting, *(full.rpartition(".")[2] for full in fitting)]
-    raise ValueError(f"river has no {wanted[2:]} of that name{did_you_mean(name, known)}")
+    short = [full.rpartition(".")[2] for full in fitting]
+    if not name:
+        raise ValueError(f"name {wanted}: {', '.join(sorted(short))}")
+    raise ValueError(
+        f"river has no {wanted[2:]} of that name{did_you_mean(name, [*short, *fitting])}"
+    )

@@ -20,10 +20,10 @@ from torch import Tensor
 from streamsim import draws
 from streamsim.foreign.onebyone import failing_as
 from streamsim.options import Option, did_you_mean, show_value
-from streamsim.options import type_name as name_of_type
 
 REQUIRED = inspect.Parameter.empty
 SEEDS = 2**31  # river hands them to generators that take 32 bits
+WORDS = {bool: "true | false", int: "whole number", float: "number", list: "0,1,...", str: "text"}
 Find = Callable[[str, tuple[type, ...]], type]  # a name, and what it may be, to a class
 
 
@@ -38,9 +38,14 @@ class Parameter(NamedTuple):
     @property
     def words(self) -> str:
         """What it takes, as people say it."""
-        named = [f"the name of a {kind.__name__} of river" for kind in self.objects]
-        kinds = ["0,1,..." if kind is list else name_of_type(kind) for kind in self.kinds]
-        return " | ".join([*kinds, *named, *(["none"] if self.default is None else [])])
+        named = [f"name of a {kind.__name__} of river" for kind in self.objects]
+        return " | ".join(
+            [
+                *(WORDS[kind] for kind in self.kinds),
+                *named,
+                *(["none"] if self.default is None else []),
+            ]
+        )
 
 
 def parameters(cls: type) -> dict[str, Parameter]:
@@ -114,8 +119,8 @@ def _value(
     full, default = f"{where}.{parameter.name}", parameter.default
     if parameter.name not in own:
         if default is REQUIRED:
-            takes = parameter.words or "what cannot be given by name"
-            raise ValueError(f"{full} is needed: {takes}")
+            unable = "an object that has no name here; choose something else"
+            raise ValueError(f"{full} is needed: {parameter.words or unable}")
         return default, None
     given = own[parameter.name]
     if default is None and (given is None or str(given).lower() in ("none", "")):
@@ -132,7 +137,7 @@ def _value(
     raise ValueError(
         f"{full}={shown}: give {parameter.words}"
         if parameter.words
-        else f"{full}={shown}: this option takes objects that have no name; leave it out"
+        else f"{full}={shown}: this option takes objects that have no name here; leave it out"
     )
 
 
