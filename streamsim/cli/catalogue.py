@@ -51,7 +51,11 @@ def show(
         (about, described), facts, section = foreign.describe(name), {}, "strategy."
     else:
         cls = registry.load(found, name)
-        about, described, facts = inspect.getdoc(cls), options.describe(cls), _facts(found, cls)
+        about, described, facts = (
+            inspect.getdoc(cls) or "",
+            options.describe(cls),
+            _facts(found, cls),
+        )
     if as_json:
         listed = [option._asdict() for option in described]
         typer.echo(json.dumps({"name": name, "about": about, **facts, "options": listed}))

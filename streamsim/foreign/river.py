@@ -143,24 +143,23 @@ def _offered(module: str) -> list[str]:
 
 
 def _find(name: str, allowed: tuple[type, ...]) -> type:
-    """A class by its full name, or by its short one if only one has it."""
+    """A class by its full name, or by the end of it if only one has it."""
     fitting = {
         full: cls
         for full, cls in _public().items()
         if issubclass(cls, allowed) and not inspect.isabstract(cls)
     }
-    matches = [full for full in fitting if name in (full, full.rpartition(".")[2])]
+    matches = [full for full in fitting if f".{full}".endswith(f".{name}")]
     if len(matches) == 1:
         return fitting[matches[0]]
+    wanted = " or ".join(kind.__name__ for kind in allowed)
+    short = sorted({full.rpartition(".")[2] for full in fitting})
+    if not name:
+        raise ValueError(f"name a {wanted}: {', '.join(short)}")
     if matches:
         raise ValueError(f"river has several; say which: {' or '.join(matches)}")
-    wanted = " or ".join(f"a {kind.__name__}" for kind in allowed)
-    other = [full for full in _public() if name in (full, full.rpartition(".")[2])]
+    near = did_you_mean(name.rpartition(".")[2], short)
+    other = [full for full in _public() if f".{full}".endswith(f".{name}")]
     if other:
-        raise ValueError(f"river.{other[0]} is not {wanted} that can be used here")
-    short = [full.rpartition(".")[2] for full in fitting]
-    if not name:
-        raise ValueError(f"name {wanted}: {', '.join(sorted(short))}")
-    raise ValueError(
-        f"river has no {wanted[2:]} of that name{did_you_mean(name, [*short, *fitting])}"
-    )
+        raise ValueError(f"river.{other[0]} cannot be used as a {wanted} here{near}")
+    raise ValueError(f"river has no {wanted} of that name{near}")

@@ -23,7 +23,13 @@ from streamsim.options import Option, did_you_mean, show_value
 
 REQUIRED = inspect.Parameter.empty
 SEEDS = 2**31  # river hands them to generators that take 32 bits
-WORDS = {bool: "true | false", int: "whole number", float: "number", list: "0,1,...", str: "text"}
+WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "places as in 0,1",
+    str: "text",
+}
 Find = Callable[[str, tuple[type, ...]], type]  # a name, and what it may be, to a class
 
 
@@ -38,8 +44,8 @@ class Parameter(NamedTuple):
     @property
     def words(self) -> str:
         """What it takes, as people say it."""
-        named = [f"name of a {kind.__name__} of river" for kind in self.objects]
-        return " | ".join(
+        named = [f"the name of a {kind.__name__} of river" for kind in self.objects]
+        return " or ".join(
             [
                 *(WORDS[kind] for kind in self.kinds),
                 *named,
