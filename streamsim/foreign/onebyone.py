@@ -22,13 +22,13 @@ from torch import Tensor
 from streamsim import draws, schedule
 from streamsim.learner import Judged, Losses
 from streamsim.optimizers import TrainOptions
-from streamsim.stream import GeneratingView, Replica, Stream
+from streamsim.stream import ExactView, GeneratingView, Replica, Stream
 from streamsim.transference import PairLosses, TransferenceOptions
 
 AT_ONCE = 1024  # most samples held as Python numbers
 CERTAIN = 1e-15  # least probability in a log loss
 
-Features = dict[int, float]  # a sample: its values, flattened, by place
+Features = dict[int | str, float]  # a sample: values by name, or by place where they have none
 
 
 class Guess(NamedTuple):
@@ -187,9 +187,11 @@ class OneByOne:
         if isinstance(view, GeneratingView):
             x, y = view.samples(pool, tables, ids)
         else:
-            x, y = view.inputs(pool, tables, ids), view.labels(pool, tables, ids)
-        rows = x.flatten(1).tolist()
-        return [(dict(enumerate(row)), label) for row, label in zip(rows, y.tolist(), strict=True)]
+            inputs = view.exact if isinstance(view, ExactView) else view.inputs
+            x, y = inputs(pool, tables, ids), view.labels(pool, tables, ids)
+        names = self.stream.spec.features or range(x[0].numel())
+        rows = zip(x.flatten(1).tolist(), y.tolist(), strict=True)
+        return [(dict(zip(names, row, strict=True)), label) for row, label in rows]
 
 
 @contextmanager

@@ -27,7 +27,7 @@ WORDS = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    list: "places as in 0,1",
+    list: "features as in 0,1 or age,sex",
     str: "text",
 }
 Find = Callable[[str, tuple[type, ...]], type]  # a name, and what it may be, to a class
@@ -165,11 +165,11 @@ def _float(given: Any) -> float:
     return float(given)
 
 
-def _list(given: Any) -> list[int]:
+def _list(given: Any) -> list[int | str]:
     places = given.split(",") if isinstance(given, str) else given
-    if not isinstance(places, (list, tuple)):
+    if not isinstance(places, (list, tuple)) or not all(isinstance(p, (int, str)) for p in places):
         raise ValueError
-    return [_int(place) for place in places if place != ""]
+    return [int(p) if str(p).isdecimal() else str(p) for p in places if p != ""]
 
 
 def _str(given: Any) -> str:

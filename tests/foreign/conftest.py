@@ -21,7 +21,10 @@ class Looked:
     """Looks samples up in a pool."""
 
     def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
-        return pool["x"][ids]
+        return pool["x"][ids].float()
+
+    def exact(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return pool["x"][ids].double()
 
     def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         return pool["y"][ids]
@@ -38,6 +41,7 @@ class Given:
     y: Tensor
     num_tests: int = 10
     ordered: bool = True
+    features: tuple[str, ...] | None = None
 
     prequential: ClassVar[bool] = True
 
@@ -50,6 +54,7 @@ class Given:
             setting="domain",
             reveals=frozenset(),
             ordered=self.ordered,
+            features=self.features,
         )
         test = torch.arange(num, len(self.y))
         cut = num // 2

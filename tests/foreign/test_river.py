@@ -20,6 +20,7 @@ import streamsim
 from streamsim import foreign, registry
 from streamsim.chunks import replica_key
 from streamsim.foreign import river
+from streamsim.foreign.onebyone import Features
 
 Draw = Callable[..., Any]
 Make = Callable[[], Any]  # the same classifier, made by river's own means
@@ -125,18 +126,19 @@ def test_held_out_samples_are_predicted_as_river_predicts_them(
     assert [tuple(row) for row in accuracy.itertuples(index=False)] == expected
 
 
-@pytest.mark.parametrize("case", ["tree", "bayes"])
-def test_on_electricity_it_scores_what_river_scores_on_the_numbers_of_the_file(
+@pytest.mark.parametrize("case", ["tree", "bayes", "forest"])
+def test_on_electricity_it_scores_what_river_scores_on_the_file(
     case: str, given: Any, shared_data: Path, tmp_path: Path
 ) -> None:
-    """Inputs are float32 here and float64 there."""
+    """Rounded to float32, or without names, some of these would score something else."""
     name, options, make = CASES[case]
-    table = pd.read_csv(shared_data / "streams" / "electricity.csv").head(8000)
+    table = pd.read_csv(shared_data / "streams" / "electricity.csv").head(6000)
     inputs, labels = table.drop(columns="class"), table["class"]
-    x = torch.tensor(inputs.to_numpy(), dtype=torch.float32)
+    x = torch.tensor(inputs.to_numpy())
     y = torch.tensor(labels.to_numpy())
     x, y = torch.cat([x, x[:10]]), torch.cat([y, y[:10]])  # the last ten are tests
-    run = _run(given(x, y), name, options, tmp_path)
+    scenario = given(x, y, features=tuple(inputs.columns))
+    run = _run(scenario, name, options, tmp_path)
     samples = zip(inputs.to_dict("records"), labels.tolist(), strict=True)
     expected = evaluate.progressive_val_score(samples, make(), SCORE())
     assert run.prequential()["accuracy"].iloc[-1] == pytest.approx(expected.get(), abs=1e-12)
@@ -148,7 +150,7 @@ def _predictions(key: Tensor, strategy: str, options: Mapping[str, Any]) -> list
     generator = torch.Generator().manual_seed(0)
     found = []
     for row in torch.rand(60, 3, generator=generator).tolist():
-        x = dict(enumerate(row))
+        x: Features = dict(enumerate(row))
         found.append(dict(model.predict(x).probability))
         model.learn(x, int(row[0] > row[1]))
     return found

@@ -31,6 +31,7 @@ def _built(cls: type, values: Mapping[str, Any]) -> Any:
         (tree.HoeffdingTreeClassifier, "max_depth", "none", None),
         (tree.HoeffdingTreeClassifier, "max_depth", "5", 5),
         (tree.HoeffdingTreeClassifier, "nominal_attributes", "0,2", [0, 2]),
+        (tree.HoeffdingTreeClassifier, "nominal_attributes", "age,sex", ["age", "sex"]),
         (tree.HoeffdingTreeClassifier, "split_criterion", "gini", "gini"),
         (forest.ARFClassifier, "max_features", "sqrt", "sqrt"),
         (forest.ARFClassifier, "max_features", "3", 3),
@@ -59,7 +60,7 @@ def test_texts_become_what_the_signature_says(
         ("max_depth", "deep", r"strategy.max_depth=deep: give a whole number or none"),
         ("delta", "inf", "strategy.delta=inf: give a number"),
         ("binary_split", "1", r"strategy.binary_split=1: give true or false"),
-        ("nominal_attributes", "a,b", "give places as in 0,1 or none"),
+        ("nominal_attributes", 3, "give features as in 0,1 or age,sex or none"),
         ("split_criterion", 3, "strategy.split_criterion=3: give text"),
         (
             "splitter",
