@@ -59,3 +59,15 @@ def bench(session: nox.Session) -> None:
     """Side-by-side timings, printed as ratios."""
     session.install("-e", ".[dev]")
     session.run("python", "tests/benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def gallery(session: nox.Session) -> None:
+    """The pictures of the documentation, from their own commands."""
+    session.install("-e", ".")
+    runs = []
+    for strategy in ("naive", "ewc", "agem", "ncm", "replay", "replay+lwf"):
+        runs.append(f"{session.create_tmp()}/{strategy}")
+        common = ["--seeds", "10", "--set", "train.epochs=5", "--quiet", "--out", runs[-1]]
+        session.run("streamsim", "run", "split-digits", strategy, *common)
+    session.run("streamsim", "plot", "forgetting-curves", *runs, "-o", "docs/forgetting.svg")

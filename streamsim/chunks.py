@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from streamsim import composition, configuration, devices, draws, pairs
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
+from streamsim.flow import World
 from streamsim.foreign import Recipe
 from streamsim.foreign.onebyone import no_transference
 from streamsim.learner import Learner
 from streamsim.population import Population
 from streamsim.prequential import PrequentialOptions
-from streamsim.program import Program, World
+from streamsim.program import Program
 from streamsim.strategy import Network, Part, Scope
 from streamsim.stream import Stream, StreamSpec
 from streamsim.transference import TransferenceOptions
@@ -47,6 +48,7 @@ class Chunk:
     notes: Sequence[str] = ()
     transference: TransferenceOptions | None = None  # None: not measured
     prequential: PrequentialOptions | None = None
+    watchers: Sequence[str] = ()  # names of all parts, if any of them watches
 
 
 def make_chunks(
@@ -98,7 +100,9 @@ def _chunks_of(
     network = Network(_module(model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
-    judges = setting.prequential is not None
+    watches = any(part.watch() for part in setting.parts)
+    watchers = [part.name for part in setting.parts] if watches else []
+    judges = setting.prequential is not None or watches
     program = Program(setting.parts, stream, pool, network, setting.train, judges)
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
     largest = _largest(vectorize, program, model, members[0], group, device)
@@ -120,6 +124,7 @@ def _chunks_of(
             notes,
             setting.transference,
             setting.prequential,
+            watchers,
         )
 
 

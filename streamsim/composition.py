@@ -93,8 +93,9 @@ def check_fit(parts: Sequence[Part], spec: StreamSpec, batch_size: int) -> None:
     if len(scopes) > 1:
         names = " and ".join(part.name for part in scopes)
         raise ValueError(f"{names} each choose the data to train on; keep one of them")
+    provided = spec.reveals.union(*(part.provides() for part in parts))
     for part in parts:
-        for need in sorted(part.needs() - spec.reveals):
+        for need in sorted(part.needs() - provided):
             raise ValueError(
                 f"'{part.name}' needs {need}, which this stream does not reveal "
                 f"(setting={spec.setting}); {REMEDIES[need]}, or leave '{part.name}' out"

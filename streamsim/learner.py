@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from streamsim.detection import Alarm
 from streamsim.transference import PairLosses, TransferenceOptions
 
 
@@ -81,6 +82,15 @@ class Learner(Protocol):
     def take_judged(self) -> Judged:
         """Predictions of every incoming sample since the last call, if the learner was told to
         judge."""
+        ...
+
+    def take_alarms(self) -> Sequence[Alarm]:
+        """Alarms of detectors since the last call."""
+        ...
+
+    def true_drifts(self) -> Sequence[Sequence[int]]:
+        """How many samples come before each true drift, for every replica: for the record, never
+        for learning."""
         ...
 
     def finite(self) -> Tensor:

@@ -15,7 +15,8 @@ from torch.func import grad, vmap
 
 from streamsim import draws
 from streamsim.devices import saved_bytes
-from streamsim.program import Carry, Program, World
+from streamsim.flow import Carry, World
+from streamsim.program import Program
 from streamsim.strategy import Params, Scope
 from streamsim.stream import Batch, Replica, Stream, pad
 from streamsim.transference import (
@@ -26,7 +27,8 @@ from streamsim.transference import (
 )
 from streamsim.trees import Tree, num_bytes
 
-CPU_BYTES, GPU_BYTES = 2**24, 2**30  # activations held at once: what caches like, what fills a GPU
+# weights, gradients and activations held at once: what caches like, and what fills a GPU
+CPU_BYTES, GPU_BYTES = 2**24, 2**30
 
 
 class Samples(NamedTuple):
@@ -118,20 +120,23 @@ def experience_losses(
 
     sources, targets = _taken(program, world, sides.train), _taken(program, world, sides.test)
 
+    held = (CPU_BYTES if world.key.device.type == "cpu" else GPU_BYTES) // num_replicas
+    a_sample = _bytes_a_sample(program)
+    an_update = 2 * num_bytes(carry.params) + a_sample * sides.train.ids.shape[1]
+    targets_at_once = max(1, held // (a_sample * sides.test.ids.shape[1]))
+
     def measure(params: Params) -> Tensor:
-        losses: Tensor = vmap(loss, in_dims=(None, 0, 0))(params, *targets)
+        each = vmap(loss, in_dims=(None, 0, 0), chunk_size=targets_at_once)
+        losses: Tensor = each(params, *targets)
         return losses
 
-    held = CPU_BYTES if world.key.device.type == "cpu" else GPU_BYTES
-    activations = _bytes_a_sample(program) * sides.test.ids.numel() * num_replicas
-    weights = 2 * num_bytes(carry.params) * num_replicas  # gradients too
     return pair_losses(
         update,
         measure,
         carry.params,
         sources,
-        updated_at_once=max(1, held // weights),
-        measured_at_once=max(1, held // activations),
+        updated_at_once=max(1, held // an_update),
+        measured_at_once=max(1, targets_at_once // len(sides.test.ids)),
     )
 
 

@@ -8,45 +8,52 @@ Shape letters: R replicas, S steps of a stretch, B batch, N padded samples, C cl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from streamsim import draws, pairs
-from streamsim.compilation import Compiler, signature
+from streamsim.compilation import Compiler
+from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
+from streamsim.flow import Carry, Inputs, Moving, World
+from streamsim.judging import Planned, in_order, judge, predictions
 from streamsim.learner import Judged, Losses
-from streamsim.program import Carry, Inputs, Moving, Passed, Program, World
-from streamsim.schedule import num_steps, order
-from streamsim.strategy import Params, Scope, mask
-from streamsim.stream import Padded, Replica, pad
+from streamsim.program import Program
+from streamsim.replica_ids import ReplicaIds
+from streamsim.schedule import order
+from streamsim.stepping import Stepper
+from streamsim.strategy import Params, Scope
+from streamsim.stream import Replica
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import (
     Tree,
     flatten,
     map_tree,
     num_bytes,
-    over_first_axis,
     stack,
     unflatten,
     unstack,
 )
 
 STRETCH = 256  # most steps planned at once
+Changing = TypeVar("Changing", Carry, Moving)
+WATCHED = 64  # and where an alarm may cut them short
 EVAL_FLOATS = 2**23  # inputs held at once while evaluating
 
 
-class Planned(NamedTuple):
-    """A stretch before it is made; of several replicas, their axis comes second."""
+class Made(NamedTuple):
+    """What came of a stretch, or of its steps up to an alarm."""
 
-    inputs: Inputs
-    active: Tensor  # [S] bool: the replica is not idle
-    fresh: Tensor  # [S, B] bool: a sample's first visit
+    planned: Planned
+    known: Tensor  # [S, C] bool: classes seen before each step; [C] if nothing is judged
+    losses: list[Tensor]  # of each step
+    scores: list[Any]
+    alarms: list[Alarm]
 
 
 @dataclass
@@ -64,14 +71,23 @@ class Population:
     _losses: list[Tensor] = field(init=False, default_factory=list)  # [S] or [S, R] a stretch
     _active: list[Tensor] = field(init=False, default_factory=list)
     _judged: list[Judged] = field(init=False, default_factory=list)
-    _train: dict[int, Padded] = field(init=False, default_factory=dict)
-    _test: dict[int, Padded] = field(init=False, default_factory=dict)
+    _monitors: Monitors | None = field(init=False, default=None)  # where a part watches
+    _recent: list[Tensor] = field(init=False, default_factory=list)  # newest ids of each replica
+    _alarms: list[Alarm] = field(init=False, default_factory=list)
     _sides: pairs.Sides | None = field(init=False, default=None)  # samples of transference
 
     # -- the replica axis ---------------------------------------------------------------------
     @property
     def size(self) -> int:
         return len(self.replicas)
+
+    @cached_property
+    def _stepper(self) -> Stepper:
+        return Stepper(self.program, self._alone, self.device)
+
+    @cached_property
+    def _ids(self) -> ReplicaIds:
+        return ReplicaIds(self.replicas, self.scope, self.device)
 
     @property
     def _alone(self) -> bool:
@@ -81,39 +97,11 @@ class Population:
         return trees[0] if self._alone else stack(list(trees))
 
     def _lift(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function of one replica as a function of all, replica axis first everywhere."""
-        return function if self._alone else over_first_axis(function)
+        return self._stepper.lift(function)
 
     def _rows(self, values: Tensor) -> Tensor:
         """Per-replica results with the replica axis first, also of one replica."""
         return values[None] if self._alone else values
-
-    # -- data ---------------------------------------------------------------------------------
-    def _padded(self, rows: Sequence[Tensor]) -> Padded:
-        padded = pad(rows)
-        ids, size = padded.ids.to(self.device), padded.size.to(self.device)
-        return Padded(ids[0], size[0]) if self._alone else Padded(ids, size)
-
-    def _train_data(self, experience: int) -> Padded:
-        """The training ids at an experience: its own, all so far, or all at once."""
-        if experience not in self._train:
-            first, last = {
-                "experience": (experience, experience + 1),
-                "cumulative": (0, experience + 1),
-                "joint": (0, self.program.stream.spec.num_experiences),
-            }[self.scope]
-            rows = [
-                torch.cat([e.train for e in replica.experiences[first:last]])
-                for replica in self.replicas
-            ]
-            self._train = {experience: self._padded(rows)}  # only the current one stays
-        return self._train[experience]
-
-    def _test_data(self, experience: int) -> Padded:
-        if experience not in self._test:
-            rows = [replica.experiences[experience].test for replica in self.replicas]
-            self._test[experience] = self._padded(rows)
-        return self._test[experience]
 
     # -- learner ------------------------------------------------------------------------------
     def start(self) -> None:
@@ -121,6 +109,11 @@ class Population:
         params, meta = self._fresh()
         initial = self._lift(self.program.initial)
         self.carry = self._settled(initial(self.world, params, meta))
+        watches = {part.name: watch for part in self.program.parts if (watch := part.watch())}
+        if watches:
+            seeds = [int(key) & 0xFFFFFFFF for key in self._rows(self.world.key)]
+            self._monitors = Monitors(watches, self.true_drifts(), seeds)
+            self._recent = [torch.empty(0, dtype=torch.int64)] * self.size
 
     def _fresh(self) -> tuple[Params, Tensor | None]:
         """The model's own initial weights, and ids for meta-training."""
@@ -135,13 +128,8 @@ class Population:
         return map_tree(lambda t: t.to(self.device), self._stack(params)), meta
 
     def num_steps(self, experience: int) -> int:
-        """Training steps at an experience; replicas with fewer samples idle through the last."""
-        spec = self.program.stream.spec
-        if self.scope == "joint" and experience < spec.num_experiences - 1:
-            return 0
-        merged = spec.num_experiences if self.scope == "joint" else 1
-        largest = self._train_data(experience).ids.shape[-1]
-        return num_steps(self.program.train, largest, merged)
+        """Training steps at an experience."""
+        return self._ids.num_steps(self.program.train, experience)
 
     def begin(self, experience: int) -> None:
         self._boundary("begin_experience", experience)
@@ -151,7 +139,7 @@ class Population:
 
     def _boundary(self, hook: str, experience: int) -> None:
         if self.program.with_hook[hook] and self.program.reveals_boundaries:
-            data = self._train_data(experience)
+            data = self._ids.train(experience)
 
             def boundary(carry: Carry, world: World, ids: Tensor, size: Tensor) -> Carry:
                 return self.program.boundary(hook, carry, world, self._index(experience), ids, size)
@@ -161,15 +149,78 @@ class Population:
                 self.carry = self._settled(lifted(self.carry, self.world, *data))
 
     def train(self, experience: int, steps: range) -> None:
-        """Make a stretch of steps of an experience."""
+        """Make a stretch of steps of an experience; an alarm is answered between two of them."""
+        while len(steps) > 0:
+            stretch = steps if self._monitors is None else steps[:WATCHED]
+            before = self.carry
+            made = self._made(experience, stretch, self._monitors)
+            if len(made.losses) < len(stretch):
+                # what was planned beyond the alarm must not have happened
+                stretch, alarms, self.carry = stretch[: len(made.losses)], made.alarms, before
+                made = self._made(experience, stretch, None)._replace(alarms=alarms)
+            self._keep(made)
+            self._answer(experience, made)
+            steps = steps[len(stretch) :]
+
+    def _made(self, experience: int, steps: range, monitors: Monitors | None) -> Made:
+        """Plan steps and make them, up to an alarm."""
         known, planned = self.carry.seen, self._plan(experience, steps)
-        scores = self._steps(planned.inputs, planned.active)
         if self.program.judges:
-            self._judged.append(judge(known, planned, torch.stack(scores), self._alone))
+            known = torch.cat([known[None], planned.inputs.seen[:-1]])
+        return self._steps(planned, known, monitors)
+
+    def _keep(self, made: Made) -> None:
+        """Remember what came of a stretch until it is asked for."""
+        self._losses.append(torch.stack(made.losses))
+        self._active.append(made.planned.active)
+        if self.program.judges:
+            scores = torch.stack(made.scores)
+            self._judged.append(judge(made.known, made.planned, scores, self._alone))
+
+    def _answer(self, experience: int, made: Made) -> None:
+        """Let parts react to their detectors' alarms, each in the replicas concerned."""
+        if self._monitors is None:
+            return
+        most = max(1, *(watch.recent for watch in self._monitors.watches.values()))
+        ids, weight = (
+            in_order(each, self._alone)
+            for each in (made.planned.inputs.ids, made.planned.inputs.weight)
+        )
+        for replica, old in enumerate(self._recent):
+            new = ids[replica][weight[replica] > 0]
+            self._recent[replica] = torch.cat([old, new])[-most:]
+        self._alarms += made.alarms
+        for part in {alarm.part: None for alarm in made.alarms}:
+            self._react(part, experience, [a.replica for a in made.alarms if a.part == part])
+
+    def _react(self, part: str, experience: int, replicas: Sequence[int]) -> None:
+        watch = self.program.part(part).watch()
+        assert watch is not None
+        recent = self._ids.padded([ids[-max(1, watch.recent) :] for ids in self._recent])
+
+        def react(carry: Carry, world: World, ids: Tensor, size: Tensor) -> Carry:
+            return self.program.react(part, carry, world, self._index(experience), ids, size)
+
+        with torch.no_grad():
+            after = self._settled(self._lift(react)(self.carry, self.world, *recent))
+        if not self._alone:
+            chosen = torch.zeros(self.size, dtype=torch.bool, device=self.device)
+            chosen[list(replicas)] = True
+            after = _where(chosen, after, self.carry)
+        self.carry = after
+
+    def take_alarms(self) -> list[Alarm]:
+        """Alarms of detectors since the last call."""
+        alarms, self._alarms = self._alarms, []
+        return alarms
+
+    def true_drifts(self) -> list[list[int]]:
+        """How many samples come before each true drift, for every replica."""
+        return [replica.true_drifts() for replica in self.replicas]
 
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
-        tests = [tuple(self._test_data(e)) for e in experiences]
+        tests = [tuple(self._ids.test(e)) for e in experiences]
         floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
         batch = max(32, EVAL_FLOATS // floats)
 
@@ -182,7 +233,7 @@ class Population:
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
         """Test samples, `[R, len(experiences)]`."""
-        sizes = [self._rows(self._test_data(e).size) for e in experiences]
+        sizes = [self._rows(self._ids.test(e).size) for e in experiences]
         return torch.stack(sizes, dim=1).cpu()
 
     def transference(self, options: TransferenceOptions, after: int) -> PairLosses:
@@ -244,16 +295,25 @@ class Population:
         self.start()
         example = unstack(self._plan(0, range(1)).inputs, 1)[0]
         leaves = {k: p.detach().requires_grad_() for k, p in self.carry.params.items()}
-        saved = saved_bytes(self._loss_step, leaves, self.carry.states, self.world, example)
+        saved = saved_bytes(self._stepper.loss, leaves, self.carry.states, self.world, example)
         return COPIES * num_bytes(self.carry) + 2 * saved
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training has changed, by name, on the CPU."""
-        return {name: leaf.cpu() for name, leaf in flatten(self.carry).items()}
+        found = {name: leaf.cpu() for name, leaf in flatten(self.carry).items()}
+        if self._monitors is not None:
+            found |= {f"watch/{name}": t for name, t in self._monitors.state().items()}
+            found |= {f"watch/recent/{r}": ids for r, ids in enumerate(self._recent)}
+        return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up a saved state, in place of `start`."""
         self.start()
+        if self._monitors is not None:
+            watched = {name[6:]: t for name, t in state.items() if name.startswith("watch/")}
+            self._monitors.restore(watched)
+            self._recent = [watched[f"recent/{r}"] for r in range(self.size)]
+        state = {name: t for name, t in state.items() if not name.startswith("watch/")}
         own = flatten(self.carry)
         if own.keys() != state.keys() or any(own[k].shape != state[k].shape for k in own):
             raise ValueError(
@@ -263,22 +323,13 @@ class Population:
         moved = {name: leaf.to(self.device) for name, leaf in state.items()}
         self.carry = unflatten(self.carry, moved)
 
-    def _steps_before(self, experience: int) -> Tensor:
-        """Steps that each replica has made before an experience, `[R]` or scalar."""
-        train = self.program.train
-        sizes = [
-            [len(e.train) for e in replica.experiences[:experience]] for replica in self.replicas
-        ]
-        steps = torch.tensor([sum(num_steps(train, size) for size in row) for row in sizes])
-        return (steps[0] if self._alone else steps).to(self.device)
-
     # -- a stretch ----------------------------------------------------------------------------
     def _index(self, experience: int) -> Tensor:
         return torch.tensor(experience, device=self.device)
 
     def _plan(self, experience: int, steps: range) -> Planned:
         """A stretch, step first and contiguous."""
-        program, data = self.program, self._train_data(experience)
+        program, data = self.program, self._ids.train(experience)
         padded, smallest = data.ids.shape[-1], int(data.size.min())
 
         def plan(
@@ -293,7 +344,7 @@ class Population:
             return carry, Planned(inputs, shuffled.weight.sum(-1) > 0, shuffled.fresh)
 
         with torch.no_grad():
-            before = self._steps_before(experience)
+            before = self._ids.steps_before(program.train, experience)
             carry, planned = self._lift(plan)(self.carry, self.world, *data, before)
         # steps must get the same strides whether or not a hook returned a view
         self.carry = self._settled(carry)
@@ -302,17 +353,19 @@ class Population:
         contiguous: Planned = map_tree(torch.Tensor.contiguous, planned)
         return contiguous
 
-    def _steps(self, inputs: Inputs, active: Tensor) -> list[Any]:
-        """The steps of a planned stretch, and their scores; an idle replica keeps what it had."""
+    def _steps(self, planned: Planned, known: Tensor, monitors: Monitors | None) -> Made:
+        """The steps of a planned stretch; an idle replica keeps what it had."""
+        inputs, active, _ = planned
         idle = set() if self._alone else set((~active.all(-1)).nonzero().flatten().tolist())
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving, losses, every_score = self._moving(), [], []
+        alarms: list[Alarm] = []
         example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
-            self._signature(example),
-            self._eager_step,
-            self._whole,
+            self._stepper.signature(example),
+            self._stepper.eager,
+            self._stepper.whole,
             example,
         )
         for s, each in enumerate(slices):
@@ -322,63 +375,23 @@ class Population:
             moving = moved
             losses.append(loss)
             every_score.append(scores)
-        self._losses.append(torch.stack(losses))
-        self._active.append(active)
+            if monitors is not None:
+                predicted, log_loss = predictions(known[s], scores, each.y)
+                read = (predicted != each.y).float(), log_loss, planned.fresh[s]
+                alarms = monitors.update(*(self._rows(values).cpu() for values in read))
+                if alarms:
+                    break
         self.carry = self.carry._replace(
             params=moving.params,
             optimizer=moving.optimizer,
             states={**self.carry.states, **moving.states},
         )
-        return every_score
+        return Made(planned, known, losses, every_score, alarms)
 
     def _moving(self) -> Moving:
         follows = self.program.with_hook["after_step"]
         states = {name: self.carry.states[name] for name in follows}
         return Moving(self.carry.params, self.carry.optimizer, states)
-
-    def _signature(self, example: Tree) -> str:
-        shapes = [(k, tuple(v.shape), str(v.dtype)) for k, v in flatten(example).items()]
-        return signature(self.program.parts, self.program.train, str(self.device), shapes)
-
-    @cached_property
-    def _loss_step(self) -> Callable[..., tuple[Tensor, Passed]]:
-        lifted: Callable[..., tuple[Tensor, Passed]] = self._lift(self.program.losses)
-        return lifted
-
-    @cached_property
-    def _apply(self) -> Callable[..., Moving]:
-        lifted: Callable[..., Moving] = self._lift(self.program.apply)
-        return lifted
-
-    @cached_property
-    def _whole(self) -> Callable[..., tuple[Moving, Tensor, Tensor | None]]:
-        """The whole step as one function, for the compiler."""
-        lifted: Callable[..., tuple[Moving, Tensor, Tensor | None]] = self._lift(self.program.step)
-        return lifted
-
-    def _eager_step(
-        self, moving: Moving, states: Tree, world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor, Tensor | None]:
-        """Replicas share nothing, so the gradient of their sum is every replica's own gradient: one
-        ordinary backward pass, faster than a vmapped one."""
-        leaves = {k: p.detach().requires_grad_() for k, p in moving.params.items()}
-        losses, passed = self._loss_step(leaves, {**states, **moving.states}, world, inputs)
-        grads = torch.autograd.grad(
-            losses if self._alone else losses.sum(),
-            list(leaves.values()),
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        with torch.no_grad():
-            gradients = dict(zip(leaves, grads, strict=True))
-            params = {k: _laid_out_like(gradients[k], p) for k, p in moving.params.items()}
-            moving = moving._replace(params=params)
-            if self.program.only_optimizes:
-                after = self.program.optimize(moving, world, gradients)
-            else:
-                aux = map_tree(Tensor.detach, passed.aux)
-                after = self._apply(moving, states, world, inputs, gradients, aux)
-            return after, losses.detach(), passed.scores
 
     @staticmethod
     def _settled(carry: Carry) -> Carry:
@@ -387,43 +400,11 @@ class Population:
         return settled
 
 
-def _laid_out_like(example: Tensor, tensor: Tensor) -> Tensor:
-    """The same values with the strides of an example.
-
-    Batched products leave gradients transposed in memory, and element-wise arithmetic on two
-    layouts takes several times as long: weights take on the gradients' in a stretch's first step.
-    """
-    if tensor.stride() == example.stride():
-        return tensor
-    return torch.empty_like(example).copy_(tensor)
-
-
-def _where(active: Tensor, new: Moving, old: Moving) -> Moving:
+def _where(active: Tensor, new: Changing, old: Changing) -> Changing:
     """The new values of active replicas (`[R]` bool), the old ones of the others."""
 
     def choose(new: Tensor, old: Tensor) -> Tensor:
         return torch.where(active.view(-1, *[1] * (new.ndim - 1)), new, old)
 
-    chosen: Moving = map_tree(choose, new, old)
+    chosen: Changing = map_tree(choose, new, old)
     return chosen
-
-
-def judge(known: Tensor, planned: Planned, scores: Tensor, alone: bool) -> Judged:
-    """Predictions of a stretch, test then train: among the classes known before each step.
-
-    `known` is `[C]` or `[R, C]` bool at the beginning, `scores` `[S, B, C]` or `[S, R, B, C]`. The
-    log loss is cut at 15 decimals of probability, as is usual: 34.5 for what was impossible.
-    """
-    seen = planned.inputs.seen
-    known = torch.cat([known[None], seen[:-1]])
-    allowed = (known | ~known.any(-1, keepdim=True)).unsqueeze(-2)
-    log_p = mask(scores, allowed).log_softmax(-1)
-    label = planned.inputs.y
-    log_loss = -log_p.gather(-1, label.unsqueeze(-1))[..., 0]
-    judged = Judged(label, log_p.argmax(-1), log_loss.clamp_max(-math.log(1e-15)), planned.fresh)
-
-    def in_order(value: Tensor) -> Tensor:
-        value = value.flatten()[None] if alone else value.transpose(0, 1).flatten(1)
-        return value.cpu()
-
-    return Judged(*map(in_order, judged))

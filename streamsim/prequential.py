@@ -10,7 +10,7 @@ Shape letters: N samples, K blocks, B samples of a block, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from typing import NamedTuple
 
@@ -84,77 +84,112 @@ class Standing:
 
 def samples_of(judged: Judged, replica: int, last: Tensor) -> Samples:
     """What one replica was judged on; `last` is the label before."""
-    counts = judged.counts[replica]
-    label, predicted, log_loss = (each[replica][counts] for each in judged[:3])
+    label, predicted, log_loss, counts = (each[replica] for each in judged)
+    if not counts.all():
+        label, predicted, log_loss = label[counts], predicted[counts], log_loss[counts]
     return Samples(label, predicted, log_loss, torch.cat([last, label])[:-1])
 
 
 def tally(
-    options: PrequentialOptions, num_classes: int, standing: Standing, new: Samples
-) -> tuple[Standing, Blocks]:
-    """Count samples in: the new standing, and the blocks that they finish."""
-    samples = Samples(*map(torch.cat, zip(standing.pending, new, strict=True)))
-    whole = len(samples.label) // options.block * options.block
-    blocks, faded = _reduced(
-        options,
-        num_classes,
-        standing.position,
-        standing.faded,
-        Samples(*(each[:whole].view(-1, options.block) for each in samples)),
-    )
-    # clones: a view would keep the whole stretch in memory
-    pending = Samples(*(each[whole:].clone() for each in samples))
-    last = new.label[-1:].clone() if len(new.label) else standing.last
-    return Standing(standing.position + whole, pending, last, faded), blocks
+    options: PrequentialOptions,
+    num_classes: int,
+    standings: Sequence[Standing],
+    news: Sequence[Samples],
+) -> tuple[list[Standing], list[Blocks]]:
+    """Count samples of every replica in: their new standings, and the blocks that they finish."""
+    merged = [
+        Samples(*map(torch.cat, zip(standing.pending, new, strict=True)))
+        for standing, new in zip(standings, news, strict=True)
+    ]
+    wholes = [len(samples.label) // options.block * options.block for samples in merged]
+    found: dict[int, tuple[Blocks, Tensor]] = {}
+    # replicas that are equally far are reduced together
+    stages = [(s.position, whole) for s, whole in zip(standings, wholes, strict=True)]
+    for stage in set(stages):
+        group = [r for r, each in enumerate(stages) if each == stage]
+        rows = [[each[: stage[1]].view(-1, options.block) for each in merged[r]] for r in group]
+        reduced = _reduced(
+            options,
+            num_classes,
+            stage[0],
+            torch.stack([standings[r].faded for r in group]),
+            Samples(*map(torch.stack, zip(*rows, strict=True))),
+        )
+        found |= zip(group, reduced, strict=True)
+    in_turn = [found[r] for r in range(len(merged))]
+    after = [
+        Standing(
+            standing.position + whole,
+            # clones: a view would keep the whole stretch in memory
+            Samples(*(each[whole:].clone() for each in samples)),
+            torch.cat([standing.last, new.label])[-1:],
+            faded,
+        )
+        for standing, new, samples, whole, (_, faded) in zip(
+            standings, news, merged, wholes, in_turn, strict=True
+        )
+    ]
+    return after, [blocks for blocks, _ in in_turn]
 
 
 def unfinished(options: PrequentialOptions, num_classes: int, standing: Standing) -> Blocks:
     """The block begun, if any, at the end of a run."""
     count = len(standing.pending.label)
-    rows = Samples(*(each.view(min(count, 1), count) for each in standing.pending))
-    return _reduced(options, num_classes, standing.position, standing.faded, rows)[0]
+    rows = Samples(*(each.view(1, min(count, 1), count) for each in standing.pending))
+    return _reduced(options, num_classes, standing.position, standing.faded[None], rows)[0][0]
 
 
 def _reduced(
     options: PrequentialOptions,
     num_classes: int,
     position: int,
-    faded: Tensor,
-    samples: Samples,  # [K, B] each
-) -> tuple[Blocks, Tensor]:
-    num_blocks, size = samples.label.shape
-    hit_KB = samples.predicted == samples.label
-    value_K2B = torch.stack([hit_KB.double(), samples.log_loss.double()], dim=1)
-    age_B = torch.arange(size - 1, -1, -1, dtype=torch.float64)
-    within_K2 = (value_K2B * options.fading**age_B).sum(-1)
+    faded: Tensor,  # [R, 2]
+    samples: Samples,  # [R, K, B] each
+) -> list[tuple[Blocks, Tensor]]:
+    """Blocks of replicas that are equally far, and what has faded by their end."""
+    num_blocks, size = samples.label.shape[1:]
+    hit_RKB = samples.predicted == samples.label
+    value_RK2B = torch.stack([hit_RKB.double(), samples.log_loss.double()], dim=2)
     end_K = position + size * torch.arange(1, num_blocks + 1)
-    averages = []
-    for k in range(num_blocks):
-        faded = options.fading**size * faded + within_K2[k]
-        # the weights 1 + f + ... + f^(n-1) of all samples so far
-        averages.append(faded * (1 - options.fading) / (1 - options.fading ** int(end_K[k])))
-    average_K2 = torch.stack(averages) if averages else torch.empty(0, 2, dtype=torch.float64)
-    blocks = Blocks(
-        position=end_K,
-        total=torch.full_like(end_K, size),
-        correct=hit_KB.sum(-1),
+    sums_RK2 = _faded(options.fading, faded, value_RK2B)
+    # the weights 1 + f + ... + f^(n-1) of all samples so far
+    weight_K1 = (1 - options.fading ** end_K.double())[:, None] / (1 - options.fading)
+    columns = Blocks(
+        position=end_K.expand(len(faded), -1),
+        total=torch.full_like(end_K, size).expand(len(faded), -1),
+        correct=hit_RKB.sum(-1),
         persistent=(samples.before == samples.label).sum(-1),
-        log_loss=value_K2B[:, 1].mean(-1),
-        faded_accuracy=average_K2[:, 0],
-        faded_log_loss=average_K2[:, 1],
+        log_loss=value_RK2B[:, :, 1].mean(-1),
+        faded_accuracy=(sums_RK2 / weight_K1)[..., 0],
+        faded_log_loss=(sums_RK2 / weight_K1)[..., 1],
         classes=torch.stack(
             [
-                _per_class(samples.label, torch.ones_like(hit_KB), num_classes),
-                _per_class(samples.predicted, torch.ones_like(hit_KB), num_classes),
-                _per_class(samples.label, hit_KB, num_classes),
+                _per_class(samples.label, torch.ones_like(hit_RKB), num_classes),
+                _per_class(samples.predicted, torch.ones_like(hit_RKB), num_classes),
+                _per_class(samples.label, hit_RKB, num_classes),
             ],
             dim=-1,
         ),
     )
-    return blocks, faded
+    last_R2 = sums_RK2[:, -1] if num_blocks else faded
+    return [(Blocks(*(c[r] for c in columns)), last_R2[r]) for r in range(len(faded))]
 
 
-def _per_class(class_KB: Tensor, counts_KB: Tensor, num_classes: int) -> Tensor:
-    """How many samples of each class count, `[K, C]` int64."""
-    zeros_KC = torch.zeros(len(class_KB), num_classes, dtype=torch.int64)
-    return zeros_KC.scatter_add(1, class_KB, counts_KB.to(torch.int64))
+def _faded(fading: float, before_R2: Tensor, value_RK2B: Tensor) -> Tensor:
+    """Sums in which a sample fades with every later one, at the end of every block, `[R, K, 2]`."""
+    from scipy.signal import lfilter
+
+    num_blocks, size = value_RK2B.shape[1], value_RK2B.shape[-1]
+    if num_blocks == 0:
+        return value_RK2B.sum(-1)
+    age_B = torch.arange(size - 1, -1, -1, dtype=torch.float64)
+    within_RK2 = value_RK2B @ fading**age_B
+    factor = fading**size
+    start = (factor * before_R2)[:, None].numpy()
+    return torch.from_numpy(lfilter([1.0], [1.0, -factor], within_RK2.numpy(), axis=1, zi=start)[0])
+
+
+def _per_class(class_RKB: Tensor, counts_RKB: Tensor, num_classes: int) -> Tensor:
+    """How many samples of each class count, `[R, K, C]` int64."""
+    zeros = torch.zeros(*class_RKB.shape[:-1], num_classes, dtype=torch.int64)
+    return zeros.scatter_add(-1, class_RKB, counts_RKB.to(torch.int64))

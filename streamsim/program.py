@@ -5,22 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from streamsim import draws, optimizers
-from streamsim.optimizers import OptimizerState, TrainOptions
+from streamsim.composed import Composed, weighted_mean
+from streamsim.flow import Aux, Carry, Inputs, Moving, Passed, World
 from streamsim.schedule import Order
 from streamsim.strategy import (
+    AlarmContext,
     Arrivals,
     Context,
     Data,
-    Network,
     Params,
     Part,
     Predictor,
@@ -31,208 +30,13 @@ from streamsim.strategy import (
     Update,
     mask,
     overrides,
-    with_options,
 )
-from streamsim.stream import Batch, GeneratingView, Reveal, Stream, Tables
+from streamsim.stream import Batch, GeneratingView
 from streamsim.transference import PairLosses, TransferenceOptions
-from streamsim.trees import Tree
 
 
-class World(NamedTuple):
-    """What one replica is given and never changes."""
-
-    key: Tensor  # int64 scalar: all of this replica's draws
-    tables: Tables  # what the stream's view reads
-    values: Mapping[str, Tensor]  # its numbers for traced options: "train.lr", "strategy.lwf.alpha"
-
-
-class Carry(NamedTuple):
-    """What training changes. Params, moments and states are flat or nested dicts of tensors."""
-
-    params: Params
-    optimizer: OptimizerState
-    states: Mapping[str, State]  # by part
-    seen: Tensor  # [C] bool
-
-
-class Inputs(NamedTuple):
-    """One replica's inputs to one step."""
-
-    ids: Tensor  # [B]
-    y: Tensor  # [B]
-    weight: Tensor  # [B]
-    x: Tensor | None  # [B, *input_shape], made a stretch ahead where the stream generates samples
-    seen: Tensor  # [C] bool
-    experience: Tensor  # int64 scalar
-    plans: Mapping[str, Tree]  # by part
-
-
-class Moving(NamedTuple):
-    """The part of a carry that a step can change."""
-
-    params: Params
-    optimizer: OptimizerState
-    states: Mapping[str, State]  # of parts with an `after_step`
-
-
-class Aux(NamedTuple):
-    """What the forward pass leaves for the hooks after it."""
-
-    samples: Mapping[str, Tensor]  # the batch's fields, without hidden task labels
-    logits: Tensor
-
-
-class Passed(NamedTuple):
-    """What a forward pass leaves behind."""
-
-    aux: Aux | None = None  # for the hooks after it, if there are any
-    scores: Tensor | None = (
-        None  # [B, C] of the incoming samples, before the update, where it is judged
-    )
-
-
-@dataclass(frozen=True)
-class Program:
-    """Parts, stream, network and optimiser composed; see each method for the order of hooks."""
-
-    parts: Sequence[Part]
-    stream: Stream
-    pool: Tables  # on the device
-    network: Network
-    train: TrainOptions
-    judges: bool = False  # whether steps also tell how incoming samples were predicted
-
-    def __post_init__(self) -> None:
-        # looked up now: computing a cached property for the first time breaks a compiler's trace
-        _ = self.with_hook, self.only_optimizes, self._reveals_tasks, self.reveals_boundaries
-
-    @cached_property
-    def with_hook(self) -> dict[str, list[str]]:
-        """Names of the parts that define each hook, in the order written."""
-        hooks = ("rehearse", "loss", "gradients", "rates", "after_step", "plan", "forward")
-        more = ("begin_experience", "end_experience", "criterion", "predictor")
-        return {
-            hook: [part.name for part in self.parts if overrides(part, hook)]
-            for hook in hooks + more
-        }
-
-    @cached_property
-    def only_optimizes(self) -> bool:
-        """Whether nothing but the optimiser follows the gradients."""
-        return not any(self.with_hook[hook] for hook in ("gradients", "rates", "after_step"))
-
-    @cached_property
-    def _reveals_tasks(self) -> bool:
-        return Reveal.TASK_LABELS in self.stream.spec.reveals
-
-    @cached_property
-    def reveals_boundaries(self) -> bool:
-        return Reveal.BOUNDARIES in self.stream.spec.reveals
-
-    # -- options ------------------------------------------------------------------------------
-    def _traced(self, values: Mapping[str, Tensor]) -> dict[str, Part]:
-        """Parts by name, with this replica's numbers in place of swept options."""
-        parts = {}
-        for part in self.parts:
-            prefix = f"strategy.{part.name}."
-            swept = {k[len(prefix) :]: v for k, v in values.items() if k.startswith(prefix)}
-            parts[part.name] = with_options(part, swept) if swept else part
-        return parts
-
-    def _train(self, values: Mapping[str, Tensor]) -> TrainOptions:
-        swept = {k[6:]: v for k, v in values.items() if k.startswith("train.") and k != "train.lr"}
-        if not swept:
-            return self.train
-        options = object.__new__(TrainOptions)
-        for field, value in {**vars(self.train), **swept}.items():
-            object.__setattr__(options, field, value)
-        return options
-
-    # -- samples ------------------------------------------------------------------------------
-    def take(self, world: World, ids: Tensor, weight: Tensor | None = None) -> Batch:
-        """Samples by id, of weight 1 unless told; task labels only where they are revealed."""
-        view = self.stream.view
-        return Batch(
-            view.inputs(self.pool, world.tables, ids),
-            view.labels(self.pool, world.tables, ids),
-            torch.ones(ids.shape, device=ids.device) if weight is None else weight,
-            self.tasks(world, ids) if self._reveals_tasks else None,
-        )
-
-    def labels(self, world: World, ids: Tensor) -> Tensor:
-        return self.stream.view.labels(self.pool, world.tables, ids)
-
-    def tasks(self, world: World, ids: Tensor) -> Tensor:
-        return self.stream.view.tasks(self.pool, world.tables, ids)
-
-    # -- contexts -----------------------------------------------------------------------------
-    def _forward(self, ctx: Context, parts: Mapping[str, Part], states: Mapping[str, State]) -> Any:
-        def bare(params: Params, batch: Batch) -> Tensor:
-            return self.network(params, batch.x)
-
-        net = bare
-        for name in self.with_hook["forward"]:
-
-            def wrapped(params: Params, batch: Batch, name: str = name, inner: Any = net) -> Tensor:
-                return parts[name].forward(ctx, states.get(name, {}), params, batch, inner)
-
-            net = wrapped
-        return net
-
-    def context(
-        self,
-        world: World,
-        params: Params,
-        states: Mapping[str, State],
-        seen: Tensor,
-        experience: Tensor,
-        parts: Mapping[str, Part],
-        key: Tensor | None = None,
-    ) -> Context:
-        def forward(params: Params, batch: Batch) -> Tensor:
-            out: Tensor = self._forward(ctx, parts, states)(params, batch)
-            return out
-
-        def loss(params: Params, batch: Batch) -> Tensor:
-            losses = self._criterion(ctx, parts, states, forward(params, batch), batch)
-            return _weighted_mean(losses, batch.weight)
-
-        ctx = Context(
-            spec=self.stream.spec,
-            network=self.network,
-            params=params,
-            forward=forward,
-            loss=loss,
-            take=lambda ids: self.take(world, ids),
-            labels=lambda ids: self.labels(world, ids),
-            tasks=(lambda ids: self.tasks(world, ids)) if self._reveals_tasks else None,
-            seen=seen,
-            experience=experience if self.reveals_boundaries else None,
-            key=key,
-        )
-        return ctx
-
-    def _criterion(
-        self,
-        ctx: Context,
-        parts: Mapping[str, Part],
-        states: Mapping[str, State],
-        logits: Tensor,
-        batch: Batch,
-    ) -> Tensor:
-        for name in self.with_hook["criterion"]:
-            return parts[name].criterion(ctx, states.get(name, {}), logits, batch)
-        # cross-entropy, spelt out: torch's own has no batching rule, and its log-softmax over a few
-        # classes takes longer; subtracting the right logit first keeps small losses exact
-        allowed = mask(logits, ctx.seen)
-        return (allowed - allowed.gather(-1, batch.y[:, None])).logsumexp(-1)
-
-    def base_loss(
-        self, carry: Carry, world: World, experience: Tensor, seen: Tensor
-    ) -> Callable[[Params, Batch], Tensor]:
-        """The mean of the criterion between steps, where `seen` classes (`[C]` bool) count."""
-        parts = self._traced(world.values)
-        return self.context(world, carry.params, carry.states, seen, experience, parts).loss
+class Program(Composed):
+    """When hooks are called, and in which order; see each method."""
 
     # -- before training ----------------------------------------------------------------------
     def initial(self, world: World, params: Params, meta: Tensor | None) -> Carry:
@@ -282,6 +86,27 @@ class Program:
         for name in self.with_hook[hook]:
             ctx = self.context(world, params, states, carry.seen, experience, parts, key)
             params, states[name] = getattr(parts[name], hook)(ctx, states[name], data)
+        return carry._replace(params=params, states=states)
+
+    def react(
+        self, name: str, carry: Carry, world: World, experience: Tensor, ids: Tensor, size: Tensor
+    ) -> Carry:
+        """What a part does about its detector's alarm; `ids` are the newest samples."""
+        parts = self._traced(world.values)
+        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
+
+        def end_experience() -> tuple[Params, Mapping[str, State]]:
+            after = carry
+            for hook in ("end_experience", "begin_experience"):
+                after = self.boundary(hook, after, world, experience, ids, size)
+            return after.params, after.states
+
+        real = torch.arange(ids.shape[0], device=ids.device) < size
+        recent = Data(ids, real.to(torch.float32), lambda chosen: self.take(world, chosen))
+        alarm = AlarmContext(
+            ctx=ctx, states=carry.states, recent=recent, end_experience=end_experience
+        )
+        params, states = parts[name].on_alarm(alarm, carry.states[name])
         return carry._replace(params=params, states=states)
 
     def arrivals(self, world: World, ids: Tensor, order: Order, before: Tensor) -> Arrivals:
@@ -336,7 +161,7 @@ class Program:
         batch = self._batch(world, inputs, extras)
         logits = ctx.forward(params, batch)
         aux = Aux({k: v for k, v in batch._asdict().items() if v is not None}, logits)
-        total = _weighted_mean(self._criterion(ctx, parts, states, logits, batch), batch.weight)
+        total = weighted_mean(self._criterion(ctx, parts, states, logits, batch), batch.weight)
         for name in self.with_hook["loss"]:
             step = self._step_context(ctx, aux, inputs, name)
             total = total + parts[name].loss(step, states[name])
@@ -475,11 +300,6 @@ class Program:
                 count = count + ((best == batch.y) & real).sum()
             counts.append(count)
         return torch.stack(counts)
-
-
-def _weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
-    # an idle replica's batch weighs nothing; its step is discarded, but must not divide by zero
-    return (losses * (weight / weight.sum().clamp_min(1e-12))).sum()
 
 
 def _joined(pieces: Sequence[Tensor]) -> Tensor:

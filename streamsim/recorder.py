@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from streamsim.detection import Alarm
 from streamsim.learner import Judged, Learner, Losses
 from streamsim.prequential import (
     Blocks,
@@ -90,34 +91,61 @@ class Recorder:
         self, replicas: Replicas, options: PrequentialOptions, num_classes: int, judged: Judged
     ) -> None:
         """Count the predictions of a stretch; finished blocks become rows."""
-        for k, standing in enumerate(self.standing):
-            new = samples_of(judged, k, standing.last)
-            self.standing[k], blocks = tally(options, num_classes, standing, new)
-            self._blocks(replicas[k], k, blocks)
+        news = [samples_of(judged, k, each.last) for k, each in enumerate(self.standing)]
+        self.standing, found = tally(options, num_classes, self.standing, news)
+        self._blocks(replicas, found)
 
     def end_prequential(
         self, replicas: Replicas, options: PrequentialOptions, num_classes: int
     ) -> None:
         """The last block of every replica may be shorter."""
-        for k, standing in enumerate(self.standing):
-            self._blocks(replicas[k], k, unfinished(options, num_classes, standing))
+        rest = [unfinished(options, num_classes, standing) for standing in self.standing]
+        self._blocks(replicas, rest)
 
-    def _blocks(self, replica: tuple[int, int], k: int, blocks: Blocks) -> None:
-        """Rows of one replica; only classes that occur get one. A diverged replica has none."""
-        if len(blocks.position) == 0 or self.diverged_R2[k, 0] >= 0:
+    def _blocks(self, replicas: Replicas, found: Sequence[Blocks]) -> None:
+        """Rows of finished blocks; only classes that occur get one. A diverged replica has none."""
+        healthy = [
+            (replica, blocks)
+            for replica, blocks, diverged in zip(
+                replicas, found, self.diverged_R2[:, 0].tolist(), strict=True
+            )
+            if diverged < 0 and len(blocks.position)
+        ]
+        if not healthy:
             return
-        columns = blocks._asdict()
+        owners = [replica for replica, blocks in healthy for _ in blocks.position]
+        joined = Blocks(*map(torch.cat, zip(*(blocks for _, blocks in healthy), strict=True)))
+        columns = joined._asdict()
         classes_KC3 = columns.pop("classes")
-        self._add("prequential", [replica] * len(blocks.position), **columns)
+        self._add("prequential", owners, **columns)
         block, which = classes_KC3.any(-1).nonzero().unbind(1)
         counts = zip(("labelled", "predicted", "correct"), classes_KC3[block, which].T, strict=True)
         self._add(
             "prequential_classes",
-            [replica] * len(block),
-            position=blocks.position[block],
+            [owners[k] for k in block.tolist()],
+            position=joined.position[block],
             **{"class": which},
             **dict(counts),
         )
+
+    def alarms(self, replicas: Replicas, watchers: Sequence[str], alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
+            columns = {"position": alarm.position, "watcher": watchers.index(alarm.part)}
+            self._add(
+                "alarms",
+                [replicas[alarm.replica]],
+                **{name: torch.tensor([value]) for name, value in columns.items()},
+            )
+
+    def drifts(self, replicas: Replicas, positions: Sequence[Sequence[int]]) -> None:
+        """True drifts, as many samples into the stream; from here on the run has both tables."""
+        for table, more in (("alarms", ["watcher"]), ("drifts", list[str]())):
+            for name in ("setting", "seed", "position", *more):
+                empty = torch.empty(0, dtype=torch.int64)
+                self.rows.setdefault(table, {}).setdefault(name, []).append(empty)
+        for replica, row in zip(replicas, positions, strict=True):
+            if row:
+                self._add("drifts", [replica] * len(row), position=torch.tensor(row))
 
     def end_chunk(self, replicas: Replicas) -> None:
         experience, step = self.diverged_R2.unbind(1)

@@ -39,6 +39,9 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "prequential_classes": (
         *("setting", "seed", "position", "class", "labelled", "predicted", "correct"),
     ),
+    # what detectors said, after how many samples; `watcher` is the place of a part in the strategy
+    "alarms": ("setting", "seed", "position", "watcher"),
+    "drifts": ("setting", "seed", "position"),  # the truth, which no learner sees
     # what a step on the source does to the target: between experiences, after training on
     # one, and between episodes, after outer steps of meta-training
     "transference": PAIRS,
@@ -48,6 +51,8 @@ NOT_ASKED = {  # tables that a finished run may do without
     "continual": "this run has no continual evaluation; run with --eval-every N",
     "prequential": "this run was not judged while learning; run with --prequential",
     "prequential_classes": "this run was not judged while learning; run with --prequential",
+    "alarms": "no detector watched this run; add a part such as on-drift:watch",
+    "drifts": "no detector watched this run; add a part such as on-drift:watch",
     "transference": "this run has no transference; run with --transference",
     "meta_transference": "this run has no transference between episodes; run a strategy that "
     "meta-learns, such as maml-init, with --transference",
@@ -106,11 +111,20 @@ class Run:
         """
         from streamsim.metrics import summarize
 
-        finished = self.status == "finished"
-        return summarize(
+        return summarize(*self._measured(joint))
+
+    def per_replica(self, joint: Run | None = None) -> pd.DataFrame:
+        """Every metric of every replica: setting, seed, metric, value and why there is none."""
+        from streamsim.metrics import per_replica
+
+        return per_replica(*self._measured(joint))
+
+    def _measured(self, joint: Run | None) -> tuple[Any, ...]:
+        """What metrics are computed from, in the order in which their functions take it."""
+        return (
             self.table("accuracy"),
             self.table("continual") if self.has_table("continual") else None,
-            self.table("replicas") if finished else None,
+            self.table("replicas") if self.status == "finished" else None,
             None if joint is None else joint.table("accuracy"),
             {"setting": self.info["stream"]["setting"]},
         )
@@ -123,6 +137,25 @@ class Run:
         return prequential_curves(
             self.table("prequential"), self.table("prequential_classes"), window
         )
+
+    def detection(self, tolerance: int | None = None) -> pd.DataFrame:
+        """How well each watching part's detector found the true drifts, for every replica; see
+        `streamsim.metrics.detection`. `watcher` is the part's place in the strategy."""
+        import pandas as pd
+
+        from streamsim.metrics import detection
+
+        alarms, drifts = self.table("alarms"), self.table("drifts")
+        length = self.table("prequential").groupby(["setting", "seed"])["position"].max()
+        parts = str(self.configuration["strategy"]).split("+")
+        watchers = [n for n, part in enumerate(parts) if part.strip().startswith("on-drift:")]
+        watchers = sorted({*watchers, *alarms["watcher"]})
+        lengths = (
+            length.rename("length")
+            .reset_index()
+            .merge(pd.DataFrame({"watcher": watchers}), how="cross")
+        )
+        return detection(alarms, drifts, lengths, tolerance)
 
     def parameters(self, seed: int, setting: int = 0) -> dict[str, Tensor]:
         """The final weights of one replica."""
@@ -155,6 +188,11 @@ class Run:
         if self.status == "finished":
             lines += [f"  {line}" for line in summary_lines(self)]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from streamsim.notebook import html
+
+        return html(self)
 
 
 def summary_lines(run: Run) -> list[str]:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from streamsim.detection import Watch
 from streamsim.stream import Batch, Reveal, StreamSpec
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import Tree
@@ -219,6 +220,23 @@ class Update(NamedTuple):
     grads: Params
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlarmContext:
+    """What a part may read when its detector raises an alarm, for one replica."""
+
+    ctx: Context
+    states: Mapping[str, State]  # of every part, by name
+    recent: Data  # the newest samples, as many as its watch asks for
+    end_experience: Callable[[], tuple[Params, Mapping[str, State]]]  # as if one ended here
+
+
+class Reaction(NamedTuple):
+    """What an alarm changes."""
+
+    params: Params
+    states: Mapping[str, State]
+
+
 class Part:
     """One ingredient of a strategy: options as fields of a frozen dataclass, hooks as methods.
 
@@ -244,6 +262,14 @@ class Part:
         """What the stream must reveal; by default boundaries, if a boundary hook is defined."""
         uses_boundaries = overrides(self, "begin_experience") or overrides(self, "end_experience")
         return frozenset({Reveal.BOUNDARIES} if uses_boundaries else ())
+
+    def provides(self) -> frozenset[Reveal]:
+        """What it makes up for where the stream hides it."""
+        return frozenset()
+
+    def watch(self) -> Watch | None:
+        """The detector whose alarms `on_alarm` answers."""
+        return None
 
     def check(self, spec: StreamSpec, batch_size: int) -> None:
         """Raise ValueError if these options make no sense on this stream."""
@@ -286,6 +312,10 @@ class Part:
         """
         return state, {}
 
+    def on_alarm(self, alarm: AlarmContext, state: State) -> Reaction:
+        """Between two steps, after the one whose samples raised an alarm."""
+        return Reaction(alarm.ctx.params, alarm.states)
+
     # -- within a step ------------------------------------------------------------------------
     def forward(self, ctx: Context, state: State, params: Params, batch: Batch, net: Net) -> Tensor:
         """Logits `[B, C]`; `net(params, batch)` is the model, wrapped by parts written before."""
@@ -327,7 +357,8 @@ class Part:
 
 
 HOOKS = (
-    *("needs", "check", "parameters", "initial_weights", "meta_transference", "init"),
+    *("needs", "provides", "watch", "on_alarm"),
+    *("check", "parameters", "initial_weights", "meta_transference", "init"),
     *("begin_experience", "end_experience", "plan"),
     *("forward", "rehearse", "criterion", "loss", "gradients", "rates", "after_step"),
     "predictor",

@@ -9,6 +9,7 @@ Shape letters: N samples, B samples of a batch, C classes, E experiences.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,6 +82,14 @@ class Replica:
     experiences: Sequence[Experience]
     tables: Tables
     meta: Tensor | None = None  # [classes, samples] ids of classes kept apart for meta-training
+    drifts: Sequence[int] | None = None  # true ones, in samples; hidden; None: every new experience
+
+    def true_drifts(self) -> list[int]:
+        """How many samples come before each true drift."""
+        if self.drifts is not None:
+            return list(self.drifts)
+        sizes = itertools.accumulate(len(experience.train) for experience in self.experiences)
+        return list(sizes)[:-1]
 
 
 class View(Protocol):

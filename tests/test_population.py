@@ -316,8 +316,8 @@ def test_an_eager_step_equals_one_of_functional_gradients(
     moving = learner._moving()
     for each in unstack(inputs, inputs.ids.shape[0]):
         given = moving, learner.carry.states, learner.world, each
-        eager, eager_loss, _ = learner._eager_step(*given)
-        whole, loss, _ = learner._whole(*given)
+        eager, eager_loss, _ = learner._stepper.eager(*given)
+        whole, loss, _ = learner._stepper.whole(*given)
         torch.testing.assert_close(eager_loss, loss, rtol=1e-5, atol=1e-5)
         assert_same(flatten(eager), flatten(whole))
         moving = eager

@@ -42,8 +42,8 @@ def counted(options: PrequentialOptions, pieces: list[Samples]) -> dict[str, tor
     for piece in pieces:
         # through a checkpoint every time
         standing = Standing.restored(standing.tensors())
-        standing, blocks = tally(options, CLASSES, standing, piece)
-        found.append(blocks)
+        (standing,), blocks = tally(options, CLASSES, [standing], [piece])
+        found += blocks
     found.append(unfinished(options, CLASSES, standing))
     return {name: torch.cat([b._asdict()[name] for b in found]) for name in Blocks._fields}
 
@@ -89,6 +89,24 @@ def test_blocks_equal_a_loop_over_samples_however_they_arrive(
     rows = slow(options, samples)
     for name in rows[0]:
         assert found[name].tolist() == pytest.approx([row[name] for row in rows]), name
+
+
+def test_replicas_are_counted_apart_however_far_each_is() -> None:
+    options = PrequentialOptions(block=4)
+    streams = [stream(num, seed) for num, seed in ((11, 1), (11, 2), (5, 3), (0, 4))]
+    standings = [Standing.start() for _ in streams]
+    pieces = [cut(each, [len(each.label) // 2]) for each in streams]
+    together = [list[Blocks]() for _ in streams]
+    for part in range(2):
+        standings, blocks = tally(options, CLASSES, standings, [piece[part] for piece in pieces])
+        for found, one in zip(together, blocks, strict=True):
+            found.append(one)
+    for each, found, standing in zip(streams, together, standings, strict=True):
+        found.append(unfinished(options, CLASSES, standing))
+        alone = counted(options, [each])
+        for name in Blocks._fields:
+            joined = torch.cat([one._asdict()[name] for one in found])
+            torch.testing.assert_close(joined, alone[name])
 
 
 def test_classes_are_counted_as_labelled_predicted_and_right() -> None:

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from streamsim import runs
-from streamsim.learner import Learner, Losses
+from streamsim.detection import Alarm
+from streamsim.learner import Judged, Learner, Losses
+from streamsim.prequential import PrequentialOptions
 from streamsim.recorder import DIVERGED, Recorder
+from streamsim.transference import PairLosses
 
 INF, NAN = float("inf"), float("nan")
 REPLICAS = ((0, 3), (0, 8), (1, 3))  # (setting, seed)
@@ -157,6 +160,12 @@ def test_every_table_has_the_columns_that_a_run_folder_expects() -> None:
     recorder.training(0, range(1), losses([1], [1], [1]))
     recorder.continual(REPLICAS, LEARNER, 0, 1)
     recorder.end_experience(REPLICAS, 0, 1, FINE)
+    for name in ("transference", "meta_transference"):
+        recorder.pairs(name, REPLICAS, 0, PairLosses(torch.ones(3, 2), torch.ones(3, 2, 2)))
+    recorder.drifts(REPLICAS, [[4], [], [2, 5]])
+    recorder.alarms(REPLICAS, ["a", "b"], [Alarm("b", 2, 6)])
+    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2]))
+    recorder.end_prequential(REPLICAS, BLOCKS, 3)
     recorder.end_chunk(REPLICAS)
     for name, columns in recorder.tables().items():
         assert set(columns) == set(runs.TABLES[name]) - {"accuracy"}
@@ -164,11 +173,70 @@ def test_every_table_has_the_columns_that_a_run_folder_expects() -> None:
     assert recorder.tables().keys() == runs.TABLES.keys()
 
 
+# -- judged while learning ------------------------------------------------------------------------
+BLOCKS = PrequentialOptions(block=2)
+
+
+def judged(label: list[int], predicted: list[int]) -> Judged:
+    """The same samples for all three replicas, with a log loss of 1."""
+    right, said = (torch.tensor([each] * 3) for each in (label, predicted))
+    return Judged(right, said, torch.ones(right.shape), torch.ones_like(right, dtype=torch.bool))
+
+
+def test_finished_blocks_become_rows_and_the_last_one_at_the_end() -> None:
+    recorder = fresh()
+    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2]))
+    recorder.end_prequential(REPLICAS, BLOCKS, 3)
+    table = runs.frame("prequential", recorder.tables()["prequential"])
+    assert table["position"].tolist() == [2, 3] * 3
+    assert table["accuracy"].tolist() == [0.5, 1.0] * 3
+    classes = runs.frame("prequential_classes", recorder.tables()["prequential_classes"])
+    own = classes[classes["seed"] == classes["seed"].iloc[0]]
+    counts = ["class", "labelled", "predicted", "correct"]
+    assert own[counts].iloc[:3].to_numpy().tolist() == [[0, 1, 2, 1], [1, 1, 0, 0], [2, 1, 1, 1]]
+
+
+def test_a_diverged_replica_is_not_judged_any_more() -> None:
+    recorder = fresh()
+    recorder.training(0, range(1), losses([1], [NAN], [1]))
+    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1], [0, 0]))
+    assert 8 not in recorder.tables()["prequential"]["seed"].tolist()
+
+
+def test_a_watched_run_without_alarms_has_an_empty_table() -> None:
+    recorder = fresh()
+    recorder.drifts(REPLICAS, [[], [], []])
+    for name in ("alarms", "drifts"):
+        table = runs.frame(name, recorder.tables()[name])
+        assert table.empty
+        assert tuple(table) == runs.TABLES[name]
+
+
+# -- transference ---------------------------------------------------------------------------------
+def test_pairs_have_a_row_each_and_those_of_a_diverged_replica_no_numbers() -> None:
+    recorder = fresh()
+    recorder.training(0, range(1), losses([1], [NAN], [1]))
+    before = torch.tensor([[1.0, 2.0]] * 3)
+    after = torch.arange(12.0).view(3, 2, 2)
+    recorder.pairs("transference", REPLICAS, 4, PairLosses(before, after))
+    table = runs.frame("transference", recorder.tables()["transference"])
+    assert table["after"].tolist() == [4] * 12
+    assert table.query("seed == 8")[["loss_before", "loss_after", "ratio"]].isna().all(axis=None)
+    of_last = table.query("setting == 1 and seed == 3")
+    assert of_last["source"].tolist() == [0, 0, 1, 1]
+    assert of_last["target"].tolist() == [0, 1, 0, 1]
+    assert of_last["ratio"].tolist() == [8.0, 4.5, 10.0, 5.5]
+
+
 # -- checkpoints ----------------------------------------------------------------------------------
 SCRIPT: list[Callable[[Recorder], None]] = [
     lambda r: r.accuracy(REPLICAS, LEARNER, -1, 2),
     lambda r: r.training(0, range(2), losses([1, 2], [4, 9], [1, 1])),
+    lambda r: r.drifts(REPLICAS, [[4], [], [2, 5]]),
+    lambda r: r.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2])),
+    lambda r: r.alarms(REPLICAS, ["a", "b"], [Alarm("b", 2, 6)]),
     lambda r: r.continual(REPLICAS, LEARNER, 0, 2),
+    lambda r: r.prequential(REPLICAS, BLOCKS, 3, judged([2], [0])),
     lambda r: r.training(0, range(2, 4), losses([1, 2], [NAN, 9], [1, 1], idle=[(0, 1)])),
     lambda r: r.end_experience(REPLICAS, 0, 4, FINE),
     lambda r: r.accuracy(REPLICAS, LEARNER, 0, 2),

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import streamsim
-from streamsim import runs, simulator
-from streamsim.simulator import stretches
+from streamsim import drive, runs, simulator
+from streamsim.drive import stretches
 
 TABLES = ("accuracy", "training", "replicas")
 
@@ -156,8 +156,8 @@ def test_stretches_cover_every_step_once_and_stop_for_evaluations(
 # -- killed, interrupted, out of room -----------------------------------------------------------
 SCRIPT = """
     import sys
-    from streamsim import simulator
-    simulator.CHECKPOINT_SECONDS, simulator.CHECKPOINT_SHARE = 0.0, 1e9
+    from streamsim import drive, simulator
+    drive.CHECKPOINT_SECONDS, drive.CHECKPOINT_SHARE = 0.0, 1e9
     simulator.run(
         "split-digits", "replay+ewc", seeds=4, vectorize=2, eval_every=50, out=sys.argv[1],
         options={"train.epochs": 4, "strategy.num_samples": 20},
@@ -201,10 +201,10 @@ def _wait_for_new_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> 
 def test_an_interrupted_run_says_so_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulator, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(simulator, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(drive, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(drive, "CHECKPOINT_SHARE", 1e9)
 
-    def stop(progress: simulator.Progress) -> None:
+    def stop(progress: drive.Progress) -> None:
         if progress.experience == 2:
             raise KeyboardInterrupt
 

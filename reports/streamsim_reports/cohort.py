@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamsim.runs import Run, open_run
+from streamsim.runs import NOT_ASKED, TABLES, Run, open_run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Cohort:
-    """Arms in the order in which their runs were given."""
+    """Arms in the order in which their runs were given; each of their tables is read once."""
 
     arms: tuple[Arm, ...]
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def labels(self) -> list[str]:
@@ -56,12 +59,32 @@ class Cohort:
         """Each scenario once."""
         return list(dict.fromkeys(arm.scenario for arm in self.arms))
 
+    @property
+    def methods(self) -> list[str]:
+        """What is compared over scenarios: a name an arm, equal where all but the scenario is."""
+        keys = [(arm.strategy, repr(sorted(_own(arm).items()))) for arm in self.arms]
+        first = dict(reversed(list(zip(keys, self.arms, strict=True))))
+        names = dict(zip(first, _labels([*first.values()], (_options_apart,)), strict=True))
+        return [names[key] for key in keys]
+
     def table(self, name: str) -> pd.DataFrame:
         """A raw table of all arms under each other: `label` and `scenario` come first.
 
-        `label` is an ordered categorical, so that figures keep the order of the arms. ValueError
-        if no run has the table; arms without it are simply absent.
+        `label` is an ordered categorical, so that figures keep the order of the arms. Arms of runs
+        that were not asked for the table are absent; ValueError if that is all of them, or if a
+        table is damaged.
         """
+        # a shallow copy: callers may add columns
+        return self.once(("table", name), lambda: self._table(name)).copy(deep=False)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns, made at the first call with this key; treat it as read-only."""
+        if key not in self._known:
+            self._known[key] = make()
+        value: T = self._known[key]
+        return value
+
+    def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
         tables, reason = [], ""
@@ -69,7 +92,12 @@ class Cohort:
             try:
                 rows = arm.run.table(name)
             except ValueError as error:
+                if arm.run.has_table(name) or (name in TABLES and name not in NOT_ASKED):
+                    raise  # damaged, not absent
                 reason = str(error)
+                continue
+            if rows.empty and name in NOT_ASKED and arm.run.status != "finished":
+                reason = NOT_ASKED[name]
                 continue
             rows = rows[rows["setting"] == arm.setting]
             tables.append(rows.assign(label=arm.label, scenario=arm.scenario))
@@ -86,7 +114,7 @@ def gather(runs: Iterable[Run | str | Path]) -> Cohort:
     """Open runs and name their settings by what tells them apart; ValueError if there is none.
 
     A name is the strategy; where that is not enough, the options that differ follow, then the
-    scenario, and at last the folder.
+    scenario, its options, and at last the folder.
     """
     opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
     opened = list({run.path.resolve(): run for run in opened}.values())
@@ -100,9 +128,13 @@ def gather(runs: Iterable[Run | str | Path]) -> Cohort:
     )
 
 
-def _labels(arms: Sequence[Arm]) -> list[str]:
+def _labels(
+    arms: Sequence[Arm], describers: Sequence[Callable[[Arm, Sequence[Arm]], str]] | None = None
+) -> list[str]:
     labels = [arm.strategy for arm in arms]
-    for describe in (_options_apart, _scenarios_apart, _folders_apart):
+    for describe in describers or (
+        _options_apart, _scenarios_apart, _streams_apart, _folders_apart
+    ):  # fmt: skip
         counts = Counter(labels)
         if max(counts.values()) == 1:
             break
@@ -118,9 +150,26 @@ def _labels(arms: Sequence[Arm]) -> list[str]:
 
 
 def _options_apart(arm: Arm, group: Sequence[Arm]) -> str:
-    """`alpha=0.1`: the options in which arms of one name differ."""
-    everything = [{**other.options, "model": other.run.configuration["model"]} for other in group]
-    own = {**arm.options, "model": arm.run.configuration["model"]}
+    """`alpha=0.1`: the options in which arms of one name differ, without those of the scenario."""
+    return _apart(_own(arm), [_own(other) for other in group])
+
+
+def _scenarios_apart(arm: Arm, group: Sequence[Arm]) -> str:
+    return f"on {arm.scenario}" if len({other.scenario for other in group}) > 1 else ""
+
+
+def _streams_apart(arm: Arm, group: Sequence[Arm]) -> str:
+    """`n_experiences=10`: the options of one scenario in which arms of one name differ."""
+    return _apart(arm.options, [other.options for other in group])
+
+
+def _own(arm: Arm) -> dict[str, Any]:
+    """The model and all options but those of the scenario."""
+    own = {name: value for name, value in arm.options.items() if not name.startswith("scenario.")}
+    return {**own, "model": arm.run.configuration["model"]}
+
+
+def _apart(own: Mapping[str, Any], everything: Sequence[Mapping[str, Any]]) -> str:
     names = sorted({name for options in everything for name in options})
     differing = [
         name for name in names if len({repr(options.get(name)) for options in everything}) > 1
@@ -128,10 +177,6 @@ def _options_apart(arm: Arm, group: Sequence[Arm]) -> str:
     return " ".join(
         f"{name.rpartition('.')[2]}={_short(own[name])}" for name in differing if name in own
     )
-
-
-def _scenarios_apart(arm: Arm, group: Sequence[Arm]) -> str:
-    return f"on {arm.scenario}" if len({other.scenario for other in group}) > 1 else ""
 
 
 def _folders_apart(arm: Arm, group: Sequence[Arm]) -> str:

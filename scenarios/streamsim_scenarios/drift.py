@@ -79,8 +79,7 @@ class DriftView:
     def _chosen(self, tables: Tables, ids: Tensor, time: Tensor, place: Tensor) -> Samples:
         found: Samples | None = None
         for k in range(len(self.takeovers.positions) + 1):
-            state = {name: rows[k] for name, rows in _states(tables).items()}
-            new = self.concept.generate(state, tables["key"], ids, time)
+            new = self.concept.generate(_state(tables, k), tables["key"], ids, time)
             here = place == k
             found = new if found is None else Samples(
                 torch.where(here[:, None], new.inputs, found.inputs),
@@ -90,17 +89,19 @@ class DriftView:
         return found
 
     def _moving(self, tables: Tables, ids: Tensor, time: Tensor, place: Tensor) -> Samples:
+        states = [_state(tables, k) for k in range(len(self.takeovers.positions) + 1)]
+        rows = {name: torch.stack([state[name] for state in states]) for name in states[0]}
         low = place.floor().to(torch.int64)
         high = place.ceil().to(torch.int64)
 
         def one(index: Tensor, time: Tensor, low: Tensor, high: Tensor, share: Tensor) -> Samples:
+            pairs = {
+                name: [each.index_select(0, k[None])[0] for k in (low, high)]
+                for name, each in rows.items()
+            }
             state = {
-                name: torch.lerp(
-                    rows.index_select(0, low[None])[0],
-                    rows.index_select(0, high[None])[0],
-                    share.to(rows.dtype),
-                )
-                for name, rows in _states(tables).items()
+                name: torch.lerp(old, new, share.to(old.dtype))
+                for name, (old, new) in pairs.items()
             }
             return self.concept.generate(state, tables["key"], index, time)
 
@@ -113,9 +114,10 @@ class DriftView:
         return 2 * (x - low) / (high - low) - 1
 
 
-def _states(tables: Tables) -> State:
-    """Fixed tensors of the concepts, `[K, ...]` each."""
-    return {name[6:]: rows for name, rows in tables.items() if name.startswith("state/")}
+def _state(tables: Tables, k: int) -> State:
+    """Fixed tensors of the k-th concept."""
+    prefix = f"state/{k}/"
+    return {name[len(prefix) :]: t for name, t in tables.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,10 +210,10 @@ class Drift:
 
         def draw(key: Tensor) -> Replica:
             key = draws.fold(key, "drift")
-            states = [concept.prepare(key, number) for number in self.concepts]
             tables = {
-                f"state/{name}": torch.stack([state[name] for state in states])
-                for name in states[0]
+                f"state/{k}/{name}": tensor
+                for k, number in enumerate(self.concepts)
+                for name, tensor in concept.prepare(key, number).items()
             }
             return Replica(experiences, {"key": key, **tables})
 

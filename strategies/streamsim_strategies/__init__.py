@@ -10,5 +10,10 @@ PLUGINS = {
     "lwf": "streamsim_strategies.lwf:Lwf",
     "maml-init": "streamsim_strategies.maml:MamlInit",
     "multihead": "streamsim_strategies.multihead:Multihead",
+    "on-drift:watch": "streamsim_strategies.on_drift:OnDriftWatch",
+    "on-drift:reset": "streamsim_strategies.on_drift:OnDriftReset",
+    "on-drift:boost": "streamsim_strategies.on_drift:OnDriftBoost",
+    "on-drift:refresh": "streamsim_strategies.on_drift:OnDriftRefresh",
+    "on-drift:consolidate": "streamsim_strategies.on_drift:OnDriftConsolidate",
     "ncm": "streamsim_strategies.ncm:Ncm",
 }

@@ -37,6 +37,13 @@ class Episode(NamedTuple):
     query_y: Tensor  # [N*Q] output units
     units: Tensor  # [C] bool: the outputs in play
 
+    @property
+    def task(self) -> Task:
+        """Both sets as (ids, output units, outputs in play)."""
+        return Task(
+            (self.support, self.support_y, self.units), (self.query, self.query_y, self.units)
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class MamlInit(Part):
@@ -89,15 +96,15 @@ class MamlInit(Part):
         meta = setup.meta
         assert meta is not None
         key = draws.fold(setup.key, "maml-init transference")
-        sources = self._tasks(setup, meta, draws.fold(key, "sources"), options.episodes)
-        targets = self._tasks(setup, meta, draws.fold(key, "targets"), options.targets)
+        sources = self._episodes(setup, meta, draws.fold(key, "sources"), options.episodes)
+        targets = self._episodes(setup, meta, draws.fold(key, "targets"), options.targets)
         steps = [self.iterations * m // (options.moments - 1) for m in range(options.moments)]
         return {
             made: episodic_losses(
                 self._loss_of(setup),
                 weights,
-                sources,
-                targets,
+                sources.task,
+                targets.task,
                 inner_lr=self.inner_lr,
                 outer_lr=self.meta_lr if options.lr is None else options.lr,
                 inner_steps=self.inner_steps,
@@ -116,23 +123,21 @@ class MamlInit(Part):
         state = optimizers.init(ADAM, weights, False)
         yield weights
         for iteration in range(self.iterations):
-            tasks = self._tasks(setup, meta, draws.fold(key, iteration), self.meta_batch)
+            episodes = self._episodes(setup, meta, draws.fold(key, iteration), self.meta_batch)
 
-            def outer(weights: Params, tasks: Task = tasks) -> Tensor:
-                losses: Tensor = vmap(lambda task: self._query_loss(setup, weights, task))(tasks)
+            def outer(weights: Params, episodes: Episode = episodes) -> Tensor:
+                losses: Tensor = vmap(lambda e: self._query_loss(setup, weights, e))(episodes)
                 return losses.mean()
 
             gradient = grad(outer)(weights)
             weights, state = optimizers.update(ADAM, weights, gradient, state, self.meta_lr, {})
             yield weights
 
-    def _tasks(self, setup: Setup, meta: Tensor, key: Tensor, num: int) -> Task:
-        """`num` episodes as ids, output units and units in play, stacked."""
+    def _episodes(self, setup: Setup, meta: Tensor, key: Tensor, num: int) -> Episode:
+        """`num` of them, stacked."""
         keys = draws.fold(key, torch.arange(num, device=key.device))
         drawn: Episode = vmap(lambda k: self._episode(setup, meta, k))(keys)
-        return Task(
-            (drawn.support, drawn.support_y, drawn.units), (drawn.query, drawn.query_y, drawn.units)
-        )
+        return drawn
 
     def _episode(self, setup: Setup, meta: Tensor, key: Tensor) -> Episode:
         num_classes = setup.spec.num_classes
@@ -150,9 +155,9 @@ class MamlInit(Part):
             in_play.scatter(0, units, 1).bool(),
         )
 
-    def _query_loss(self, setup: Setup, weights: Params, task: Task) -> Tensor:
+    def _query_loss(self, setup: Setup, weights: Params, episode: Episode) -> Tensor:
         """Loss on the query set after adapting to the support set (alg. 2, lines 5 to 8)."""
-        loss = self._loss_of(setup)
+        loss, task = self._loss_of(setup), episode.task
         adapted = adapt(
             loss, weights, task.support, steps=self.inner_steps, lr=self.inner_lr, order=self.order
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 if TYPE_CHECKING:
-    from streamsim.simulator import Progress
+    from streamsim.drive import Progress
 
 PLAIN_SECONDS = 10.0  # between plain lines
 

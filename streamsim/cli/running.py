@@ -77,6 +77,9 @@ def run(
     compile_: Annotated[
         str, typer.Option("--compile", help="auto measures and chooses; on; off.")
     ] = "auto",
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html into the run folder.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -109,6 +112,12 @@ def run(
             progress=progress,
         )
     _show(done, quiet, as_json)
+    if report:
+        from streamsim.cli.reporting import write
+
+        written = write([done.path], done.path / "report.html")
+        if not (quiet or as_json):
+            typer.echo(f"report: {written}")
 
 
 def resume(

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from streamsim import draws, schedule
+from streamsim.detection import Alarm
 from streamsim.learner import Judged, Losses
 from streamsim.optimizers import TrainOptions
 from streamsim.stream import ExactView, GeneratingView, Replica, Stream
@@ -141,6 +142,12 @@ class OneByOne:
         """Samples whose label the model could not tell yet do not count, as in river."""
         taken, self._judged = self._judged, []
         return Judged(*(torch.cat(each, 1) for each in zip(*taken, strict=True)))
+
+    def take_alarms(self) -> Sequence[Alarm]:
+        return []
+
+    def true_drifts(self) -> Sequence[Sequence[int]]:
+        return [self.replica.true_drifts()]
 
     def finite(self) -> Tensor:
         """A model without weights cannot overflow."""

@@ -1,4 +1,4 @@
-"""One row per hyper-parameter setting and metric: mean over seeds, confidence interval, or why not.
+"""Metrics of a run, or why there are none: `summarize` over seeds, `per_replica` one by one.
 
 Shape letters: K replicas, E experiences, S moments.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,25 @@ from streamsim.metrics.arrays import (
     continual_curves,
     replica_positions,
 )
-from streamsim.metrics.catalogue import METRICS, Mask, Metric, MetricData
+from streamsim.metrics.catalogue import METRICS, Metric, MetricData
 from streamsim.metrics.estimate import mean_ci
 
 COLUMNS = ["setting", "metric", "mean", "ci95", "num_seeds", "num_diverged", "note"]
+REPLICA_COLUMNS = ["setting", "seed", "metric", "value", "note"]
 PROTOCOLS = ("class", "task", "domain")
 
 Number = TypeVar("Number", np.float64, np.int64)
+
+
+class _Outcome(NamedTuple):
+    """One metric of one setting."""
+
+    setting: int
+    metric: str
+    seed_K: Ints  # of the replicas that have not diverged
+    values_K: Floats  # NaN where there is no number
+    diverged: Ints  # seeds of the replicas that have
+    note: str
 
 
 def summarize(
@@ -59,6 +71,69 @@ def summarize(
     >>> summary.loc["min_accuracy", "note"]
     'needs continual evaluation: run with --eval-every N'
     """
+    rows = [
+        (
+            found.setting,
+            found.metric,
+            *mean_ci(found.values_K),
+            len(found.diverged),
+            found.note,
+        )
+        for found in _outcomes(accuracy, continual, replicas, joint, protocol)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def per_replica(
+    accuracy: pd.DataFrame,
+    continual: pd.DataFrame | None = None,
+    replicas: pd.DataFrame | None = None,
+    joint: pd.DataFrame | None = None,
+    protocol: Mapping[str, object] | None = None,
+) -> pd.DataFrame:
+    """Every metric of every replica: what `summarize` takes its means of, from the same arguments.
+
+    Columns: setting, seed, metric, value and note. Replicas that diverged have no value and the
+    note "diverged"; where else a value is NaN, the note says why.
+
+    >>> table = pd.DataFrame(
+    ...     [(0, seed, 0, 0, 0.1 * seed) for seed in (7, 8)],
+    ...     columns=["setting", "seed", "after", "on", "accuracy"],
+    ... )
+    >>> values = per_replica(table)
+    >>> values.loc[values["metric"] == "average_accuracy", ["seed", "value"]].round(3).to_numpy()
+    array([[7. , 0.7],
+           [8. , 0.8]])
+    """
+    rows = [
+        row
+        for found in _outcomes(accuracy, continual, replicas, joint, protocol)
+        for row in _replica_rows(found)
+    ]
+    return pd.DataFrame(rows, columns=REPLICA_COLUMNS)
+
+
+def _replica_rows(found: _Outcome) -> list[tuple[int, int, str, float, str]]:
+    """The replicas of one outcome, by seed."""
+    rows = [
+        (found.setting, int(seed), found.metric, float(value), "" if value == value else found.note)
+        for seed, value in zip(found.seed_K, found.values_K, strict=True)
+    ]
+    rows += [
+        (found.setting, int(seed), found.metric, float("nan"), "diverged")
+        for seed in found.diverged
+    ]
+    return sorted(rows, key=lambda row: row[1])
+
+
+def _outcomes(
+    accuracy: pd.DataFrame,
+    continual: pd.DataFrame | None,
+    replicas: pd.DataFrame | None,
+    joint: pd.DataFrame | None,
+    protocol: Mapping[str, object] | None,
+) -> Iterator[_Outcome]:
+    """Setting by setting, in the order of METRICS."""
     # A run that was to be continually evaluated but never got that far has an empty table.
     inside = continual if continual is not None and not continual.empty else None
     diverged = _diverged(accuracy, inside, replicas)
@@ -67,33 +142,20 @@ def summarize(
     data = replace(data, reference_E=_joint_reference(joint), protocol=_protocol(protocol))
 
     diverged_K = replica_positions(diverged, everyone) >= 0
-    setting_K = everyone["setting"].to_numpy()
-    rows = [
-        row
-        for setting in np.unique(setting_K)
-        for row in _setting_rows(int(setting), data, setting_K == setting, diverged_K)
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _setting_rows(
-    setting: int,
-    data: MetricData,
-    chosen_K: Mask,
-    diverged_K: Mask,
-) -> Iterator[tuple[int, str, float, float, int, int, str]]:
-    healthy = _select(data, np.flatnonzero(chosen_K & ~diverged_K))
-    num_diverged = int((chosen_K & diverged_K).sum())
-    for metric in METRICS.values():
-        values_K, note = _evaluate(metric, healthy)
-        estimate = mean_ci(values_K)
-        yield (setting, metric.name, *estimate, num_diverged, note)
+    setting_K, seed_K = (everyone[key].to_numpy(dtype=np.int64) for key in REPLICA)
+    for setting in np.unique(setting_K):
+        healthy_K = (setting_K == setting) & ~diverged_K
+        healthy = _select(data, np.flatnonzero(healthy_K))
+        gone = seed_K[(setting_K == setting) & diverged_K]
+        for metric in METRICS.values():
+            values_K, note = _evaluate(metric, healthy)
+            yield _Outcome(int(setting), metric.name, seed_K[healthy_K], values_K, gone, note)
 
 
 def _evaluate(metric: Metric, healthy: MetricData) -> tuple[Floats, str]:
     """The metric of each replica that has not diverged, and what there is to say about it."""
-    nothing_K = np.full(0, np.nan)
     num_healthy = len(healthy.accuracy_KEE)
+    nothing_K = np.full(num_healthy, np.nan)
     if num_healthy == 0:
         return nothing_K, "all replicas diverged"
     reason = metric.undefined(healthy)

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "alone": "one replica against a plain loop, and long streams",
     "transference": "every pair of experiences, against the plain loop over pairs",
     "startup": "streamsim --help",
+    "prequential": "predict, then learn, against a plain loop; long streams",
     "generators": "samples per second of the concepts, against river's generators",
 }
 

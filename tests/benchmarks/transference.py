@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from streamsim import configuration
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler
-from streamsim.data import LabelledData
 from streamsim.population import Population
+from streamsim.stream import Experience, Replica, Stream, StreamSpec, Tables
 from streamsim.transference import TransferenceOptions
-from streamsim_scenarios.permuted import Permuted
 
 from . import timing
 from .workloads import network
@@ -70,22 +69,49 @@ def main() -> None:
             )
 
 
+@dataclass(frozen=True)
+class Noise:
+    """Rows of a pool; time does not depend on values."""
+
+    work: Work
+
+    def stream(self, root: Path) -> Stream:
+        drawn = torch.Generator().manual_seed(0)
+        num = 2 * self.work.samples * NUM_EXPERIENCES
+        pool = {
+            "x": torch.rand(num, self.work.inputs, generator=drawn),
+            "y": torch.randint(NUM_CLASSES, (num,), generator=drawn),
+        }
+        spec = StreamSpec(
+            input_shape=(self.work.inputs,),
+            num_classes=NUM_CLASSES,
+            num_experiences=NUM_EXPERIENCES,
+            setting="domain",
+            reveals=frozenset(),
+        )
+        parts = torch.arange(num).view(NUM_EXPERIENCES, 2, self.work.samples)
+        replica = Replica([Experience(*sides) for sides in parts], {})
+        return Stream(spec, pool, Rows(), lambda key: replica)
+
+
+class Rows:
+    """Ids are rows."""
+
+    def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return pool["x"][ids]
+
+    def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return pool["y"][ids]
+
+    def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        raise NotImplementedError("task labels are hidden")
+
+
 def learner(work: Work) -> Population:
-    """Our side: fresh weights on permuted noise; time does not depend on values."""
-    drawn = torch.Generator().manual_seed(0)
-    y = torch.arange(2 * work.samples) % NUM_CLASSES
-    x = torch.rand(len(y), work.inputs, generator=drawn)
-    data = LabelledData(
-        name="noise", x_train=x, y_train=y, x_test=x, y_test=y, num_classes=NUM_CLASSES
-    )
+    """Our side, with fresh weights."""
+    options = {"model.hidden": (work.hidden,), "train.lr": LR}
     wanted, objects = configuration.resolve(
-        Permuted(n_experiences=NUM_EXPERIENCES).on(data),
-        "naive",
-        "mlp",
-        {"model.hidden": (work.hidden,), "train.lr": LR},
-        NUM_REPLICAS,
-        {},
-        None,
+        Noise(work), "naive", "mlp", options, NUM_REPLICAS, {}, None
     )
     device = torch.device("cpu")
     (chunk,) = make_chunks(wanted, objects, Path(), device, str(NUM_REPLICAS), Compiler("off"))

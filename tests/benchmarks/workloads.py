@@ -13,8 +13,8 @@ from streamsim import configuration
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
 from streamsim.data import LabelledData, data_root, load
+from streamsim.drive import stretches
 from streamsim.learner import Learner
-from streamsim.simulator import stretches
 from streamsim.stream import Scenario
 from streamsim_scenarios.split import Split
 

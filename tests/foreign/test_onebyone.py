@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import streamsim
-from streamsim import configuration, runs, simulator
+from streamsim import configuration, drive, runs
 from streamsim.chunks import make_chunks, replica_key
 from streamsim.compilation import Compiler
 from streamsim.foreign.onebyone import Features, Guess, OneByOne, failing_as, log_loss
@@ -168,12 +168,12 @@ FOREST = {**SMALL, "strategy.n_models": 2, "train.batch_size": 1}
 def test_interrupted_and_resumed_it_gives_the_same_bytes(
     moment: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulator, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(simulator, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(drive, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(drive, "CHECKPOINT_SHARE", 1e9)
     given: dict[str, Any] = {"options": FOREST, "seeds": 3, "eval_every": 30}
     stop_at = moment[0] * 400 + moment[1] * 60
 
-    def stop(progress: simulator.Progress) -> None:
+    def stop(progress: drive.Progress) -> None:
         if progress.done >= stop_at:
             raise KeyboardInterrupt
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streamsim.metrics import METRICS, summarize
+from streamsim.metrics import METRICS, mean_ci, per_replica, summarize
 
 MATRIX = [[0.80, 0.30, 0.10], [0.60, 0.90, 0.20], [0.50, 0.70, 0.85]]
 ON_CURVES = ["min_accuracy", "worst_case_accuracy", "stability_gap"]
@@ -283,6 +283,35 @@ def test_a_table_without_seeds_is_refused_by_column(table: str) -> None:
     tables[table] = tables[table].drop(columns="seed")
     with pytest.raises(ValueError, match="has no column seed"):
         summarize(**tables)
+
+
+def test_the_summary_is_of_the_values_of_its_replicas() -> None:
+    accuracy = accuracy_table(seeds=(1, 2, 5), settings=(0, 3))
+    replicas = replica_table({1: None, 2: 1, 5: None})
+    arguments = (accuracy, continual_table(seeds=(1, 2, 5)), replicas, joint_table())
+    values, summary = per_replica(*arguments), summarize(*arguments)
+    assert list(values.columns) == ["setting", "seed", "metric", "value", "note"]
+    assert len(values) == 2 * 3 * len(METRICS)
+    for row in summary.itertuples():
+        own = values[(values["setting"] == row.setting) & (values["metric"] == row.metric)]
+        assert own["seed"].tolist() == [1, 2, 5]
+        assert mean_ci(own["value"]) == pytest.approx(
+            (row.mean, row.ci95, row.num_seeds), nan_ok=True
+        )
+        assert (own["note"] == "diverged").sum() == row.num_diverged
+
+
+def test_each_replica_has_its_own_number_or_the_reason_why_not() -> None:
+    table = accuracy_table(seeds=(5, 1))
+    table.loc[(table["seed"] == 1) & (table["after"] == 2) & (table["on"] == 0), "total"] = 0
+    table.loc[table["total"] == 0, "accuracy"] = np.nan
+    rows = {(row.metric, row.seed): row for row in per_replica(table).itertuples()}
+    whole, partial = (rows["average_accuracy", seed] for seed in (5, 1))
+    assert float(str(whole.value)) == pytest.approx(sum(MATRIX[2]) / 3)
+    assert whole.note == ""
+    assert np.isnan(float(str(partial.value)))
+    assert "1 of 2 replicas left out" in str(partial.note)
+    assert "--eval-every" in str(rows["min_accuracy", 5].note)
 
 
 def test_importing_the_metrics_loads_nothing_heavy() -> None:

@@ -11,6 +11,7 @@ from torch.func import grad
 
 from streamsim import draws
 from streamsim.strategy import Setup
+from streamsim.transference import TransferenceOptions
 from streamsim_strategies.maml import Episode, MamlInit
 from streamsim_strategies.multihead import Multihead
 
@@ -48,9 +49,12 @@ def start(kit: Kit) -> Weights:
 
 
 def episode_of(part: MamlInit, one: One, iteration: int, number: int) -> Episode:
+    return drawn_episode(part, one, draws.fold(one.fold("parts", "maml-init", iteration), number))
+
+
+def drawn_episode(part: MamlInit, one: One, key: Tensor) -> Episode:
     """The episode of a draw, class by class."""
     assert one.replica.meta is not None
-    key = draws.fold(one.fold("parts", "maml-init", iteration), number)
     num_classes = one.stream.spec.num_classes
     classes = draws.permutation(draws.fold(key, "classes"), len(one.replica.meta))[: part.ways]
     units = draws.permutation(draws.fold(key, "units"), num_classes)[: part.ways]
@@ -211,6 +215,37 @@ def test_meta_training_lowers_the_query_loss_after_adaptation(
         return sum(losses) / len(losses)
 
     assert mean_query_loss(kit.weights(learner, 0)) < 0.7 * mean_query_loss(start)
+
+
+@pytest.mark.parametrize("lr", [None, 0.5])
+def test_transference_between_episodes_is_what_a_loop_measures(
+    kit: Kit, one: One, start: Weights, lr: float | None
+) -> None:
+    """At every moment, with the weights of a meta-training that ends there."""
+    part = MamlInit(iterations=4, meta_batch=2, meta_lr=0.05)
+    learner = kit.population(part, kit.toy(meta_classes=5), seeds=(0, 1))
+    options = TransferenceOptions(episodes=3, targets=2, moments=3, lr=lr)
+    found = learner.meta_transference(options)
+    assert sorted(found) == [0, 2, 4]
+
+    def episodes(side: str, num: int) -> list[Episode]:
+        key = one.fold("parts", "maml-init transference", side)
+        return [drawn_episode(part, one, draws.fold(key, number)) for number in range(num)]
+
+    for made, losses in found.items():
+        weights = start
+        if made:
+            shorter = MamlInit(iterations=made, meta_batch=2, meta_lr=0.05)
+            weights = kit.weights(kit.population(shorter, kit.toy(meta_classes=5), seeds=(0,)), 0)
+        weights = kit.leaves({name: w.double() for name, w in weights.items()})
+        for j, target in enumerate(episodes("targets", 2)):
+            before = slow_query_loss(kit, one, weights, part, target).item()
+            for i, source in enumerate(episodes("sources", 3)):
+                outer = slow_query_loss(kit, one, weights, part, source)
+                grads = kit.gradient(outer, weights)
+                updated = kit.descended(weights, grads, part.meta_lr if lr is None else lr)
+                after = slow_query_loss(kit, one, updated, part, target).item()
+                assert losses.ratio[0, i, j].item() == pytest.approx(after / before, abs=1e-5)
 
 
 def test_meta_learned_weights_are_the_ones_that_multiple_heads_begin_with(kit: Kit) -> None:

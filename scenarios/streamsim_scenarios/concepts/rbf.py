@@ -88,7 +88,7 @@ class RandomRbf:
     def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
         counter = lanes(index, self.n_features + 1)
         place = draws.uniform(key, counter[-1]).to(torch.float64)
-        chosen = torch.searchsorted(state["share"].contiguous(), place.contiguous(), right=True)
+        chosen = torch.searchsorted(state["share"], place, right=True)
         chosen = chosen.clamp(max=self.n_centroids - 1)  # the shares' sum may be rounded below 1
         # odd multiples of 2**-24: a direction is never 0
         direction = 2 * draws.uniform(key, counter[:-1]) - (1 - 2.0**-24)

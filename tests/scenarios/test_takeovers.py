@@ -1,0 +1,61 @@
+"""When concepts take over: places along a stream, against the definitions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamsim_scenarios.takeovers import Takeovers, evenly
+
+KEY = torch.tensor(11)
+
+
+def test_an_abrupt_takeover_begins_at_its_position() -> None:
+    place = Takeovers((3, 5), (0, 0)).place(KEY, torch.arange(7))
+    assert place.tolist() == [0, 0, 0, 1, 1, 2, 2]
+
+
+@settings(deadline=None)
+@given(width=st.integers(1, 10**9), position=st.integers(0, 10**6))
+def test_gradual_shares_follow_the_sigmoid_for_any_width(width: int, position: int) -> None:
+    num = 4000
+    offset = 0.5  # in widths
+    time = torch.full((num,), position + int(offset * width)) + torch.arange(num) * 0
+    # many draws at one moment: another key for each
+    places = torch.stack(
+        [Takeovers((position,), (width,)).place(KEY + k, time[:1])[0] for k in range(200)]
+    )
+    expected = 1 / (1 + math.exp(-4 * int(offset * width) / width))
+    assert abs(float(places.mean()) - expected) < 5 * math.sqrt(expected * (1 - expected) / 200)
+
+
+def test_a_narrow_takeover_far_away_neither_overflows_nor_happens() -> None:
+    time = torch.tensor([0, 10**9])
+    assert Takeovers((5 * 10**8,), (1,)).place(KEY, time).tolist() == [0, 1]
+
+
+def test_an_incremental_takeover_is_a_straight_line() -> None:
+    place = Takeovers((10,), (8,), "incremental").place(KEY, torch.arange(4, 18, 2))
+    assert place.tolist() == [0, 0, 0.25, 0.5, 0.75, 1, 1]
+
+
+def test_overlapping_takeovers_go_on_from_where_the_stream_is() -> None:
+    place = Takeovers((10, 12), (8, 8), "incremental").place(KEY, torch.tensor([12, 30]))
+    # three quarters of the way to 1, then half of the rest of the way to 2
+    assert place.tolist() == [0.75 + 0.5 * (2 - 0.75), 2]
+
+
+def test_places_do_not_depend_on_how_time_is_cut() -> None:
+    takeovers, time = Takeovers((40, 60), (30, 30)), torch.arange(100)
+    whole = takeovers.place(KEY, time)
+    cut = torch.cat([takeovers.place(KEY, piece) for piece in torch.split(time, [1, 49, 50])])
+    assert torch.equal(whole, cut)
+
+
+@pytest.mark.parametrize(("num", "places"), [(1, ()), (3, (333, 666))])
+def test_evenly_divides_a_stream(num: int, places: tuple[int, ...]) -> None:
+    assert evenly(1000, num) == places

@@ -1,0 +1,117 @@
+"""Detectors in the loop: each replica has its own, and a resumed one has read the same."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, get_args
+
+import pytest
+import torch
+from river import drift
+
+from streamsim.detection import BINARY, RIVER, Monitors, Trigger, Watch, detector
+
+
+def errors(num: int = 400) -> list[float]:
+    """Wrong one time in ten; from the middle on, two times in three."""
+    return [float(n % 10 == 0 if n < num // 2 else n % 3 != 0) for n in range(num)]
+
+
+THEIRS: dict[Trigger, Any] = {
+    "adwin": drift.ADWIN,
+    "kswin": functools.partial(drift.KSWIN, seed=3),
+    "page-hinkley": drift.PageHinkley,
+    "ddm": drift.binary.DDM,
+    "eddm": drift.binary.EDDM,
+}
+
+
+@pytest.mark.parametrize("trigger", list(THEIRS))
+def test_a_detector_is_rivers(trigger: Trigger) -> None:
+    theirs = THEIRS[trigger]()
+    ours, alarms = detector(Watch(trigger), [], seed=3), []
+    for n, value in enumerate(errors()):
+        theirs.update(value)
+        assert ours.update(value) == theirs.drift_detected
+        if theirs.drift_detected:
+            alarms.append(n)
+    assert alarms, "the stream should make every detector speak"
+
+
+@pytest.mark.parametrize("trigger", sorted(RIVER))
+def test_every_detector_of_river_can_be_made(trigger: Trigger) -> None:
+    assert detector(Watch(trigger), [], seed=0).update(0.0) is False
+
+
+def test_every_trigger_is_known() -> None:
+    assert set(get_args(Trigger)) == {*RIVER, "oracle", "periodic", "never"}
+    assert set(BINARY) < set(RIVER)
+
+
+def test_options_of_a_detector_are_rivers() -> None:
+    strict, lax = (Watch("ddm", {"drift_threshold": value}) for value in (1.0, 30.0))
+    found = [sum(map(detector(watch, [], 0).update, errors())) for watch in (strict, lax)]
+    assert found[0] > found[1] == 0
+
+
+def test_an_unknown_option_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(ValueError, match="detector adwin has no option 'detla'") as refusal:
+        detector(Watch("adwin", {"detla": 0.1}), [], 0)
+    assert "did you mean 'delta'" in str(refusal.value)
+
+
+def test_oracle_periodic_and_never_say_what_they_are_told() -> None:
+    places = {
+        trigger: [n for n in range(1, 31) if made.update(0.0)]
+        for trigger, made in {
+            "oracle": detector(Watch("oracle"), [10, 20], 0),
+            "periodic": detector(Watch("periodic", period=7), [10, 20], 0),
+            "never": detector(Watch("never"), [10, 20], 0),
+        }.items()
+    }
+    assert places == {"oracle": [11, 21], "periodic": [7, 14, 21, 28], "never": []}
+
+
+def monitors() -> Monitors:
+    watches = {"a": Watch("ddm"), "b": Watch("oracle")}
+    return Monitors(watches, [[5], [7]], [1, 2])
+
+
+def fed(found: Monitors, values: list[float], step: int = 4) -> list[tuple[str, int, int]]:
+    """Two replicas, of which the second is never wrong; samples come in steps."""
+    alarms = []
+    for start in range(0, len(values), step):
+        row = torch.tensor(values[start : start + step])
+        both = torch.stack([row, torch.zeros_like(row)])
+        alarms += [
+            (a.part, a.replica, a.position)
+            for a in found.update(both, both, torch.ones_like(both).bool())
+        ]
+    return alarms
+
+
+def test_replicas_and_parts_have_detectors_of_their_own() -> None:
+    alarms = fed(monitors(), errors())
+    ddm = detector(Watch("ddm"), [], 0)
+    raised = [n for n, value in enumerate(errors(), 1) if ddm.update(value)]
+    assert [p for part, replica, p in alarms if (part, replica) == ("a", 0)] == raised
+    assert [(r, p) for part, r, p in alarms if part == "b"] == [(0, 6), (1, 8)]
+    assert not [alarm for alarm in alarms if alarm[:2] == ("a", 1)]
+
+
+def test_samples_that_do_not_count_are_not_read() -> None:
+    found = Monitors({"b": Watch("oracle")}, [[1]], [0])
+    zeros = torch.zeros(1, 3)
+    assert found.update(zeros, zeros, torch.tensor([[True, False, False]])) == []
+    (alarm,) = found.update(zeros, zeros, torch.tensor([[False, True, True]]))
+    assert alarm.position == 2
+
+
+def test_a_restored_detector_goes_on_as_if_nothing_had_happened() -> None:
+    values = errors()
+    whole = fed(monitors(), values)
+    for place in (0, 120, 212):
+        before, after = monitors(), monitors()
+        first = fed(before, values[:place])
+        after.restore(before.state())
+        assert first + fed(after, values[place:]) == whole
