@@ -16,12 +16,14 @@ from streamsim import composition, configuration, devices, draws, pairs
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
 from streamsim.flow import World
+from streamsim.foreign import Recipe
+from streamsim.foreign.onebyone import no_transference
 from streamsim.learner import Learner
 from streamsim.population import Population
 from streamsim.prequential import PrequentialOptions
 from streamsim.program import Program
 from streamsim.strategy import Network, Part, Scope
-from streamsim.stream import StreamSpec
+from streamsim.stream import Stream, StreamSpec
 from streamsim.transference import TransferenceOptions
 from streamsim.trees import map_tree, stack
 
@@ -86,11 +88,16 @@ def _chunks_of(
 ) -> Iterator[Chunk]:
     setting = group.setting
     stream = setting.scenario.stream(root)
+    if setting.foreign is not None:
+        yield from _foreign_chunks(group, setting.foreign, wanted.seeds, stream)
+        return
+    model = setting.model
+    assert model is not None
     composition.check_fit(setting.parts, stream.spec, setting.train.batch_size)
     if setting.transference is not None:
         scope = _scope(setting.parts)
         pairs.check_fit(setting.transference, stream.spec.num_experiences, scope)
-    network = Network(_module(setting.model, stream.spec, draws.fold(torch.tensor(0), "shape")))
+    network = Network(_module(model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
     watches = any(part.watch() for part in setting.parts)
@@ -98,7 +105,7 @@ def _chunks_of(
     judges = setting.prequential is not None or watches
     program = Program(setting.parts, stream, pool, network, setting.train, judges)
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
-    largest = _largest(vectorize, program, setting.model, members[0], group, device)
+    largest = _largest(vectorize, program, model, members[0], group, device)
     notes = composition.hints(setting.parts, stream.spec)
     start = 0
     for size in devices.chunk_sizes(len(members), largest):
@@ -106,7 +113,7 @@ def _chunks_of(
         start += size
 
         def learner(chosen: Sequence[tuple[int, Mapping[str, Any], int]] = chosen) -> Learner:
-            return _population(program, setting.model, chosen, group, device, compiler)
+            return _population(program, model, chosen, group, device, compiler)
 
         replicas = [(index, seed) for index, _, seed in chosen]
         yield Chunk(
@@ -119,6 +126,26 @@ def _chunks_of(
             setting.prequential,
             watchers,
         )
+
+
+def _foreign_chunks(
+    group: Group, recipe: Recipe, seeds: Sequence[int], stream: Stream
+) -> Iterator[Chunk]:
+    """Other libraries train one replica at a time, on the CPU."""
+    setting, device = group.setting, torch.device("cpu")
+    if setting.transference is not None:
+        raise ValueError(no_transference(recipe.name))
+    recipe.check(stream, replica_key(seeds[0]))
+    for index, _ in group.members:
+        for seed in seeds:
+
+            def learner(seed: int = seed) -> Learner:
+                judges = setting.prequential is not None
+                return recipe.learner(stream, replica_key(seed), setting.train, judges)
+
+            yield Chunk(
+                [(index, seed)], stream.spec, device, learner, prequential=setting.prequential
+            )
 
 
 def _population(

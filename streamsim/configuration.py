@@ -15,8 +15,9 @@ from typing import Any
 
 from torch import nn
 
-from streamsim import composition, options, registry
+from streamsim import composition, foreign, options, registry
 from streamsim.fingerprint import fingerprint
+from streamsim.foreign import Recipe
 from streamsim.optimizers import TrainOptions
 from streamsim.options import did_you_mean
 from streamsim.prequential import PrequentialOptions
@@ -31,6 +32,8 @@ MEASURES: Mapping[str, Any] = {
 SECTIONS = ("scenario", "strategy", "model", "train", *MEASURES)
 TRAIN_FLOATS = ("lr", "momentum", "weight_decay")
 MAX_SEED = 2**62
+DEFAULT_MODEL = "mlp"
+NO_MODEL = "none"  # of a foreign learner, which brings its own
 
 ModelFactory = Callable[[StreamSpec], nn.Module]
 
@@ -77,10 +80,11 @@ class Setting:
 
     scenario: Scenario
     parts: Sequence[Part]
-    model: ModelFactory
+    model: ModelFactory | None  # None: a foreign learner brings its own
     train: TrainOptions
     transference: TransferenceOptions | None = None  # None: not measured
     prequential: PrequentialOptions | None = None
+    foreign: Recipe | None = None  # learns in place of parts
 
 
 def resolve(
@@ -110,6 +114,11 @@ def resolve(
         prequential = getattr(chosen, "prequential", False)
     wanted = {"transference": transference, "prequential": prequential}
     values = _with_measures(values, sweep, wanted)
+    if isinstance(strategy, str) and foreign.is_foreign(strategy):
+        if model != DEFAULT_MODEL:
+            raise ValueError(f"model: '{strategy}' brings its own model; leave out --model")
+        foreign.check_given(strategy, [*values, *sweep])
+        model = NO_MODEL
     sections = _by_section(values)
     for name in [*values, *sweep]:
         section = name.partition(".")[0]
@@ -165,7 +174,8 @@ def traced(setting: Mapping[str, Any], built: Setting) -> list[str]:
     for name in setting:
         section, _, rest = name.partition(".")
         part, _, option = rest.rpartition(".")
-        if isinstance(setting[name], bool) or not isinstance(setting[name], (int, float)):
+        number = isinstance(setting[name], (int, float)) and not isinstance(setting[name], bool)
+        if built.foreign is not None or not number:
             holds = False
         elif section == "train":
             holds = rest in TRAIN_FLOATS
@@ -225,21 +235,25 @@ def _build(
     if scenario is None:
         cls = registry.load("scenario", names.scenario)
         scenario = options.build(cls, sections["scenario"], "scenario")
+    learner = None
     model = objects.model
-    if model is None:
+    if objects.parts is None and foreign.is_foreign(names.strategy):
+        learner = foreign.recipe(names.strategy, sections["strategy"])
+    elif model is None:
         cls = registry.load("model", names.model)
         model = options.build(cls, sections["model"], "model").build
-    if objects.parts is None:
-        parts = composition.build_parts(names.strategy, sections["strategy"])
-    else:
+    parts: Sequence[Part] = []
+    if objects.parts is not None:
         parts = composition.rebuild_parts(objects.parts, sections["strategy"])
+    elif learner is None:
+        parts = composition.build_parts(names.strategy, sections["strategy"])
     train = options.build(TrainOptions, sections["train"], "train")
     measures = {
         name: options.build(kind, sections[name], name)
         for name, kind in MEASURES.items()
         if sections[name]
     }
-    return Setting(scenario, parts, model, train, **measures)
+    return Setting(scenario, parts, model, train, **measures, foreign=learner)
 
 
 def _options_of(setting: Setting) -> dict[str, Any]:
@@ -249,6 +263,9 @@ def _options_of(setting: Setting) -> dict[str, Any]:
         found |= _fields(f"strategy.{part.name}", part)
     owner = getattr(setting.model, "__self__", None)
     found |= (_fields("model", owner) if owner else {}) | _fields("train", setting.train)
+    if setting.foreign is not None:
+        found = {k: v for k, v in found.items() if foreign.heeds(k)}
+        found |= {f"strategy.{name}": value for name, value in setting.foreign.options.items()}
     for name in MEASURES:
         found |= _fields(name, getattr(setting, name))
     return found
@@ -299,7 +316,7 @@ def _resolve_sweep(
 def _full_names(names: Configuration, objects: Objects, name: str) -> list[str]:
     """`strategy.alpha` to `strategy.lwf.alpha`; other names are full already."""
     section, _, option = name.partition(".")
-    if section != "strategy":
+    if section != "strategy" or (objects.parts is None and foreign.is_foreign(names.strategy)):
         return [name]
     if objects.parts is None:
         classes = composition.part_classes(names.strategy)

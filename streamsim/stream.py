@@ -51,8 +51,14 @@ class StreamSpec:
     reveals: frozenset[Reveal]
     ordered: bool = False  # train in the order of the ids, without shuffling
     num_tasks: int = 1  # task labels run over 0 .. num_tasks-1
+    features: tuple[str, ...] | None = None  # names of the inputs, where they have some
 
     def __post_init__(self) -> None:
+        if self.features is not None and (len(set(self.features)),) != self.input_shape:
+            raise ValueError(
+                f"{len(set(self.features))} names of features for inputs of shape "
+                f"{list(self.input_shape)}; give each input a name of its own, or none a name"
+            )
         if self.num_experiences < 1 or self.num_classes < 2:
             raise ValueError(
                 f"a stream of {self.num_experiences} experiences and {self.num_classes} classes; "
@@ -111,6 +117,15 @@ class GeneratingView(View, Protocol):
 
     def samples(self, pool: Tables, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`[N]` ids to inputs `[N, *input_shape]` and labels `[N]`, as `inputs` and `labels`."""
+        ...
+
+
+@runtime_checkable
+class ExactView(View, Protocol):
+    """A view of numbers that float32 rounds, for learners that take them whole."""
+
+    def exact(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        """`[B]` ids to `[B, *input_shape]` float64; `inputs` are these, rounded."""
         ...
 
 

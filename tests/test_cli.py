@@ -16,6 +16,7 @@ import pytest
 from streamsim.cli import main
 
 RUN = ["run", "split-digits", "naive", "--seeds", "2"]
+TREE = ["run", "sea-abrupt", "river:HoeffdingTreeClassifier"]
 
 
 def _call(
@@ -101,6 +102,18 @@ BAD = [
         "memory_size=5 is smaller than one batch of 10",
     ),
     (["run", "split-mnist", "naive"], "no-data.*streamsim data get mnist"),
+    (["run", "sea-abrupt", "river:HoefdingTree"], "did you mean 'HoeffdingTreeClassifier'"),
+    (["run", "sea-abrupt", "river:GaussianNB+naive"], "cannot be summed with other parts"),
+    (
+        [*TREE, "--set", "strategy.grace_perod=9"],
+        "unknown option strategy.grace_perod; .*'grace_period'",
+    ),
+    ([*TREE, "--set", "strategy.grace_period=x"], "grace_period=x: give a whole number"),
+    ([*TREE, "--set", "train.lr=0.1"], "train.lr: .*has no optimizer; leave it out"),
+    ([*TREE, "--model", "cnn"], "brings its own model; leave out --model"),
+    ([*TREE, "--transference"], "makes no gradient steps"),
+    (["check", "river:GaussianNB"], "not made of parts"),
+    (["show", "strategy", "river:GausianNB"], "did you mean 'GaussianNB'"),
     (["resume", "nowhere"], "nowhere is not a run folder"),
     (["show", "strategy", "replayy"], "did you mean 'replay'"),
     (["list", "things"], "unknown kind 'things'"),
@@ -156,6 +169,22 @@ def test_every_plugin_can_be_listed_and_shown(
             code, shown, _ = _call(["show", kind, row["name"]], capsys, monkeypatch)
             assert code == 0
             assert row["about"] in shown
+
+
+def test_a_classifier_of_river_is_shown_and_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, out, _ = _call(["list", "strategies"], capsys, monkeypatch)
+    assert "river:NAME" in out
+    _, out, _ = _call(["show", "strategy", TREE[2]], capsys, monkeypatch)
+    assert "options (--set strategy.OPTION=VALUE):" in out
+    assert "  grace_period=200  (a whole number)" in out
+    _, out, _ = _call(["show", "strategy", TREE[2], "--json"], capsys, monkeypatch)
+    assert json.loads(out)["options"][0]["name"] == "grace_period"
+    small = ["--set", "scenario.n_samples=300", "--set", "strategy.grace_period=20"]
+    code, out, _ = _call([*TREE, *small, "--seeds", "2", "--out", "here"], capsys, monkeypatch)
+    assert code == 0
+    assert re.search(r"average_accuracy +0\.\d{4}  ± 0\.\d{4} +2", out)
 
 
 def test_ctrl_c_says_how_to_go_on_and_exits_130(tmp_path: Path) -> None:

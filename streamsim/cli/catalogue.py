@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from streamsim import options, registry
+from streamsim import foreign, options, registry
 from streamsim.options import did_you_mean
 from streamsim.registry import PLURALS, Kind
 
@@ -29,6 +29,9 @@ def list_plugins(
     for row in rows:
         mark = "" if row["works"] else "BROKEN: "
         typer.echo(f"{row['name']:<{width}}  {mark}{row['about']}")
+    if kind in ("strategy", PLURALS["strategy"]):
+        for prefix, library in foreign.LIBRARIES.items():
+            typer.echo(f"{prefix + ':NAME':<{width}}  {library.about}")
 
 
 def _plugins(kind: Kind) -> list[dict[str, Any]]:
@@ -59,20 +62,24 @@ def show(
 ) -> None:
     """Show what a plugin does, its options, what it needs revealed, and its paper."""
     found = _kind(kind)
-    cls = registry.load(found, name)
-    described = options.describe(cls)
-    facts = _facts(found, cls)
+    section = f"{found}.{name}." if found == "strategy" else f"{found}."
+    if found == "strategy" and foreign.is_foreign(name):
+        (about, described), facts, section = foreign.describe(name), {}, "strategy."
+    else:
+        cls = registry.load(found, name)
+        about, described, facts = (
+            inspect.getdoc(cls) or "",
+            options.describe(cls),
+            _facts(found, cls),
+        )
     if as_json:
         listed = [option._asdict() for option in described]
-        typer.echo(
-            json.dumps({"name": name, "about": inspect.getdoc(cls), **facts, "options": listed})
-        )
+        typer.echo(json.dumps({"name": name, "about": about, **facts, "options": listed}))
         return
     typer.echo(f"{found} {name}\n")
-    typer.echo(f"{inspect.getdoc(cls)}\n")
+    typer.echo(f"{about}\n")
     for fact, value in facts.items():
         typer.echo(textwrap.fill(f"{fact}: {value}", 98, subsequent_indent="    "))
-    section = {"scenario": "scenario.", "strategy": f"strategy.{name}.", "model": "model."}[found]
     typer.echo(f"\noptions (--set {section}OPTION=VALUE):" if described else "\nno options")
     for option in described:
         limits = f", {option.bounds}" if option.bounds else ""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from streamsim import composition, registry
+from streamsim import composition, foreign, registry
 from streamsim import options as typed_options
 from streamsim.options import did_you_mean
 from streamsim.registry import Kind
@@ -35,6 +35,11 @@ def check(
     or possible where an option has no default; `root` is the data root; with `compile`, compiled
     training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy.
     """
+    if foreign.is_foreign(name):
+        raise ValueError(
+            f"'{name}' is not made of parts, which are what is checked here; try it: streamsim run "
+            f"sea-abrupt {name}"
+        )
     kinds = [kind for kind in KINDS if name in registry.plugins(kind)]
     if not kinds and "+" in name:
         kinds = ["strategy"]
