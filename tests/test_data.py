@@ -82,7 +82,7 @@ def test_unknown_data_set_gets_a_near_name_or_all_of_them(tmp_path: Path) -> Non
     assert refusal("mnits", tmp_path) == "unknown data set 'mnits'; did you mean 'mnist'?"
     assert refusal("svhn", tmp_path) == (
         "unknown data set 'svhn'; there are digits, mnist, fashion-mnist, cifar10, cifar100, "
-        "omniglot"
+        "omniglot, electricity, weather, sea-concepts"
     )
 
 

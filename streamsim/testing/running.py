@@ -35,7 +35,7 @@ def check(
     or possible where an option has no default; `root` is the data root; with `compile`, compiled
     training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy.
     """
-    kinds = [kind for kind in KINDS if name in registry.plugins(kind)]
+    kinds = [kind for kind in KINDS if registry.offers(kind, name)]
     if not kinds and "+" in name:
         kinds = ["strategy"]
     if not kinds:
