@@ -34,7 +34,7 @@ from streamsim_scenarios.tables.encoding import Encoded, Missing, Reading, encod
 from streamsim_scenarios.tables.files import Source
 from streamsim_scenarios.tables.scaling import Flags, Scaling, inputs
 from streamsim_scenarios.tables.scratch import on_disk
-from streamsim_scenarios.tables.stretches import Cuts, Rows, cut, tested
+from streamsim_scenarios.tables.stretches import Cuts, Rows, cut, places_to_test
 
 
 @plain_dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Recorded:
         total = sum(map(len, stretches))
         order, learned, experiences, start = [], [], [], 0
         for stretch in stretches:
-            places = tested(len(stretch), self.test_share)
+            places = places_to_test(len(stretch), self.test_share)
             test = np.isin(np.arange(len(stretch)), places) & self.held_out
             order += [stretch[~test], stretch[test]]
             learned.append(np.arange(len(stretch)) < (~test).sum())

@@ -144,7 +144,7 @@ def times(piece: Piece, name: str) -> tuple[Floats, bool]:
         targets = (pa.float64(), *_timestamps())
         found = next((c for t in targets if (c := _cast(column, t)) is not None), None)
         if found is None:
-            row, text = min(_first_bad(column, target) for target in targets[1:])
+            row, text = max(_first_bad(column, target) for target in targets)
             raise ValueError(
                 f"{piece.at(row)}, column '{name}': '{text}' is neither a number nor a date such "
                 "as 2024-01-31 or 2024-01-31 23:59:59"

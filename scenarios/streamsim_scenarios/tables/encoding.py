@@ -136,7 +136,12 @@ def _keep_aside(piece: Piece, reading: Reading, so_far: _Progress) -> None:
             )
         so_far.group.append(groups.astype(np.int64))
     if reading.time is not None:
-        time, so_far.dated = columns.times(piece, reading.time)
+        time, dated = columns.times(piece, reading.time)
+        if so_far.time and dated != so_far.dated:
+            raise ValueError(
+                f"{piece.at(0)}, column '{reading.time}': numbers and dates do not go together"
+            )
+        so_far.dated = dated
         before = so_far.time[-1][-1:] if so_far.time else time[:1]
         back = np.flatnonzero(np.diff(time, prepend=before) < 0)
         if len(back):

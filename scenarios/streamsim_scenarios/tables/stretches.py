@@ -86,10 +86,10 @@ def _check(cuts: Cuts, starts: Rows, num_rows: int, order: Rows) -> None:
         )
 
 
-def tested(num_rows: int, share: float) -> Rows:
+def places_to_test(num_rows: int, share: float) -> Rows:
     """Places of the test rows of an experience: evenly spread, at least 1, and not all.
 
-    >>> tested(10, 0.2).tolist()
+    >>> places_to_test(10, 0.2).tolist()
     [2, 7]
     """
     number = min(max(round(share * num_rows), 1), num_rows - 1)
