@@ -19,8 +19,9 @@ from streamsim_scenarios.tables.stretches import Cuts
 class Electricity(Recorded):
     """Whether the price of electricity goes up or down in New South Wales, every half hour.
 
-    45,312 rows, 6 features, 2 classes: two years and a half. The last label is the best guess for
-    the next in 85 % of the rows: compare kappa-temporal, not accuracy.
+    45,312 rows, 6 features, 2 classes: two years and a half. The last label is that of the next row
+    in 85 % of all: compare kappa-temporal, not accuracy. Published results judge every row, as
+    held_out=false does.
     """
 
     reference: ClassVar[str] = "Harries 1999, Splice-2 comparative evaluation: electricity pricing"

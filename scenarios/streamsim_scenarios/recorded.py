@@ -6,8 +6,9 @@ those before it, a test row by those up to the end of its experience. A sample t
 whenever it is rehearsed or tested. The order of the rows leaves nothing to draw, so that seeds
 differ in their learners only.
 
-What shapes the network is read off the whole table: its classes, its categories, the columns with
-missing values. All else that a learner sees of a row depends on earlier rows alone.
+What shapes the network is read off the table beforehand: its classes, its categories, the columns
+with missing values, and by the first 1,000 rows whether a column holds numbers. All else that a
+learner sees of a row depends on that row and earlier ones alone.
 
 Inputs (4 bytes each) lie in a scratch file that is mapped into memory, so that on a CPU a table may
 be larger than memory; a GPU has to hold them. Each row takes some 40 bytes of memory besides.
@@ -18,6 +19,7 @@ Shape letters: N rows of the stream, F inputs, B samples of a batch.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -54,7 +56,7 @@ class RecordedView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
+class Recorded(ABC):
     """How recorded rows become a stream; which rows, says a subclass."""
 
     prequential: ClassVar[bool] = True  # judge learners while they learn
@@ -91,13 +93,13 @@ class Recorded:
             raise ValueError(f"{' and '.join(given)} cut the rows in two ways; keep one")
         return self
 
+    @abstractmethod
     def source(self, root: Path) -> Source:
         """The table."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reading(self) -> Reading:
         """How the table is to be understood."""
-        raise NotImplementedError
 
     def cuts(self) -> Cuts:
         """How it is cut into experiences."""

@@ -76,7 +76,7 @@ class _Growing(datasets.base.Dataset):
     """A feature appears in the sixth sample."""
 
     def __init__(self) -> None:
-        super().__init__(task="Binary classification", n_features=1)
+        self.task = "Binary classification"
 
     def __iter__(self) -> Any:
         for i in itertools.count():

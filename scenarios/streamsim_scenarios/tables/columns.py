@@ -5,7 +5,7 @@ Shape letters: n rows of a piece.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from streamsim_scenarios.tables.files import Piece, Source
 Kind = Literal["number", "category"]
 Floats = npt.NDArray[np.float64]
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")  # what stands for a missing value
+MOST_SHOWN = 20  # columns named in a message
 HEAD = 1000  # rows that decide what a column holds
 MOST_IDENTIFIERS = 100  # different texts in the head; with more, and in most rows, it names rows
 
@@ -25,9 +26,14 @@ def check_known(source: Source, option: str, names: Collection[str]) -> None:
     """Refuse names of columns that are not there."""
     for name in names:
         if name not in source.columns:
+            near = did_you_mean(name, source.columns)
+            if all(column.replace(".", "").isdigit() for column in source.columns):
+                near = " (where the first line is no header: scenario.header=false)"
+            shown = ", ".join(source.columns[:MOST_SHOWN])
+            if len(source.columns) > MOST_SHOWN:
+                shown += f" and {len(source.columns) - MOST_SHOWN} more"
             raise ValueError(
-                f"scenario.{option}={name}: {source.name} has no such column; it has "
-                f"{', '.join(source.columns)}{did_you_mean(name, source.columns)}"
+                f"scenario.{option}={name}: {source.name} has no such column; it has {shown}{near}"
             )
 
 
@@ -74,20 +80,27 @@ def first_rows(pieces: Iterator[Piece], most: int | None) -> Iterator[Piece]:
 def _kind_of_texts(where: str, name: str, texts: Any) -> Kind:
     import pyarrow as pa
 
-    if _cast(texts, pa.float64()) is not None:
+    values = texts.drop_null().unique()
+    if _mostly(values, (pa.float64(),)):  # what is none among them is refused with its row
         return "number"
-    if any(_cast(texts, type_) is not None for type_ in _timestamps()):
+    if _mostly(values, _timestamps()):
         raise ValueError(
             f"{where} holds dates; leave it out with scenario.drop={name}, or order the rows by it "
             f"with scenario.time={name}"
         )
-    different = len(texts.unique())
-    if different > max(MOST_IDENTIFIERS, len(texts) // 2):
+    if len(values) > max(MOST_IDENTIFIERS, len(texts) // 2):
         raise ValueError(
             f"{where} holds a different text in most rows; leave it out with "
             f"scenario.drop={name}, or keep it with scenario.categorical={name}"
         )
     return "category"
+
+
+def _mostly(values: Any, targets: Sequence[Any]) -> bool:
+    """Whether at least half of the values can be cast to a type."""
+    singles = [values.slice(i, 1) for i in range(len(values))]
+    casts = [sum(_cast(each, target) is not None for each in singles) for target in targets]
+    return 2 * max(casts) >= len(values)
 
 
 def numbers(piece: Piece, name: str) -> Floats:
@@ -126,11 +139,8 @@ def texts(piece: Piece, name: str) -> Any:
     column = piece.rows.column(name)
     if _textual(column.type):
         return trimmed(column)
-    if pa.types.is_floating(column.type):  # 1.0 in Parquet and 1 in CSV are the same label
+    if pa.types.is_floating(column.type):  # 1.0 is cast to "1", so whole numbers stay the same
         column = pc.if_else(pc.is_nan(column), None, column)
-        whole = pc.cast(column, pa.int64(), safe=False)
-        if pc.all(pc.equal(pc.cast(whole, column.type), column)).as_py() is not False:
-            column = whole
     return column.cast(pa.string())
 
 

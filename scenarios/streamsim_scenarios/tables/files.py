@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 BLOCK_BYTES = 1 << 22  # of text, read at once
 BLOCK_ROWS = 1 << 16  # of Parquet, read at once
-DELIMITERS = (",", ";", "\t", "|", " ")
+DELIMITERS = (",", ";", "\t", "|")
 TEXT = (".csv", ".tsv", ".txt")
 
 
@@ -111,8 +111,11 @@ def csv(path: Path, header: bool = True, block_bytes: int = BLOCK_BYTES) -> Sour
     """A text file with one row a line; without a header, columns are called 1, 2, 3 and so on."""
     skipped, line = _first_line(path)
     delimiter = max(DELIMITERS, key=line.count)  # of equally frequent ones the first
+    if delimiter not in line and " " in line:
+        delimiter = " "
     fields = [field.strip() for field in next(plain_csv.reader([line], delimiter=delimiter))]
-    names = fields if header else [str(number + 1) for number in range(len(fields))]
+    # a column without a name (pandas writes its index so) goes by its number
+    names = [(header and field) or str(number) for number, field in enumerate(fields, start=1)]
     before = skipped + 1 if header else skipped
 
     def pieces() -> Iterator[Piece]:

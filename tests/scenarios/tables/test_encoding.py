@@ -165,6 +165,7 @@ BAD: list[tuple[list[str], dict[str, Any], str]] = [
     ([*BODY, ",1,south,a"], {}, "row 5, column 'when': the time is missing"),
     ([*BODY, "2023-12-31,1,south,a"], {}, "row 5, column 'when': the time goes back; sort"),
     ([*BODY, "soon,1,south,a"], {}, "row 5, column 'when': 'soon' is neither a number nor a date"),
+    ([*BODY, "2024-01-04,1.5x,south,a"], {}, "row 5, column 'temp': '1.5x' is not a number; mend"),
     ([*BODY, "2024-01-04,inf,south,a"], {}, "row 5, column 'temp': inf is beyond"),
     ([*BODY, "2024-01-04,-1e39,south,a"], {}, "row 5, column 'temp': -1e+39 is beyond"),
     (BODY, {"label": "lable"}, "scenario.label=lable: rows.csv has no such column; it has when, "),
@@ -204,6 +205,17 @@ def test_times_are_numbers_throughout_or_dates(tmp_path: Path) -> None:
     path = text(tmp_path, [*["1,1.5,north,a"] * 9, *BODY])
     with pytest.raises(ValueError, match=r"column 'when': numbers and dates do not go together"):
         encode(csv(path, block_bytes=126), READING)
+
+
+def test_a_column_of_texts_may_hold_a_few_numbers(tmp_path: Path) -> None:
+    path = text(tmp_path, ["red,a", "7,b", "blue,a", "red,b"], "colour,label\n")
+    assert encode(csv(path), Reading("label")).sizes == [3]
+
+
+def test_a_header_that_was_not_written_is_suspected(tmp_path: Path) -> None:
+    path = text(tmp_path, ["0.5,1", "0.7,0"], "0.25,0\n")
+    with pytest.raises(ValueError, match=r"it has 0\.25, 0 \(where the .* scenario.header=false"):
+        encode(csv(path), Reading("label"))
 
 
 def test_names_of_rows_are_no_categories(tmp_path: Path) -> None:

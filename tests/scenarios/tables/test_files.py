@@ -69,6 +69,12 @@ def test_quoted_texts_may_hold_delimiters_and_line_ends(tmp_path: Path) -> None:
     assert rows(source) == [["1", "x, y"], ["2", "x\ny"]]
 
 
+def test_names_with_blanks_and_columns_without_a_name(tmp_path: Path) -> None:
+    source = csv(written(tmp_path / "a.csv", ",the first one,the second one\n0,x,y\n"))
+    assert source.columns == ("1", "the first one", "the second one")
+    assert rows(source) == [["0", "x", "y"]]
+
+
 def test_without_a_header_columns_are_numbered(tmp_path: Path) -> None:
     source = csv(written(tmp_path / "a.csv", TEXT.partition("\n")[2]), header=False)
     assert source.columns == ("1", "2", "3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,8 @@ def test_blocks_give_what_a_slow_loop_gives(block: int, monkeypatch: pytest.Monk
 
 def test_agrees_with_the_scaler_of_river() -> None:
     values = table(missing=0.0)
-    scaler, expected = preprocessing.StandardScaler(), []
+    scaler: Any = preprocessing.StandardScaler()
+    expected = []
     for row in values:
         x = dict(enumerate(row))
         expected.append([scaler.transform_one(x)[k] for k in range(3)])
