@@ -29,6 +29,7 @@ def _names(kind: Kind) -> list[Any]:
     return [
         pytest.param(name, marks=pytest.mark.slow if name in slow else ())
         for name in registry.plugins(kind)
+        if not registry.is_family(name)  # tests of the families check some of their members
     ]
 
 

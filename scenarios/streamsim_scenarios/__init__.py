@@ -34,7 +34,20 @@ _DRIFT = {
     "waveform-abrupt": "WaveformAbrupt",
     "tree-abrupt": "TreeAbrupt",
 }
-_FAMILIES = {"split": _SPLIT, "permuted": _PERMUTED, "rotated": _ROTATED, "drift": _DRIFT}
+_PUBLISHED = {
+    "electricity": "Electricity",
+    "weather": "Weather",
+    "sea-concepts": "SeaConcepts",
+}
+_FAMILIES = {
+    "split": _SPLIT,
+    "permuted": _PERMUTED,
+    "rotated": _ROTATED,
+    "drift": _DRIFT,
+    "published": _PUBLISHED,
+    "table": {"table": "Table"},
+    "river_data": {"river:NAME": "RiverData"},
+}
 PLUGINS = {
     name: f"streamsim_scenarios.{module}:{attribute}"
     for module, family in _FAMILIES.items()

@@ -40,7 +40,7 @@ def check(
             f"'{name}' is not made of parts, which are what is checked here; try it: streamsim run "
             f"sea-abrupt {name}"
         )
-    kinds = [kind for kind in KINDS if name in registry.plugins(kind)]
+    kinds = [kind for kind in KINDS if registry.offers(kind, name)]
     if not kinds and "+" in name:
         kinds = ["strategy"]
     if not kinds:
