@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamsim.runs import Run, open_run
+from streamsim.runs import NOT_ASKED, TABLES, Run, open_run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Cohort:
-    """Arms in the order in which their runs were given."""
+    """Arms in the order in which their runs were given; each of their tables is read once."""
 
     arms: tuple[Arm, ...]
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def labels(self) -> list[str]:
@@ -59,9 +62,21 @@ class Cohort:
     def table(self, name: str) -> pd.DataFrame:
         """A raw table of all arms under each other: `label` and `scenario` come first.
 
-        `label` is an ordered categorical, so that figures keep the order of the arms. ValueError
-        if no run has the table; arms without it are simply absent.
+        `label` is an ordered categorical, so that figures keep the order of the arms. Arms of runs
+        that were not asked for the table are absent; ValueError if that is all of them, or if a
+        table is damaged.
         """
+        # a shallow copy: callers may add columns
+        return self.once(("table", name), lambda: self._table(name)).copy(deep=False)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns, made at the first call with this key; treat it as read-only."""
+        if key not in self._known:
+            self._known[key] = make()
+        value: T = self._known[key]
+        return value
+
+    def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
         tables, reason = [], ""
@@ -69,7 +84,12 @@ class Cohort:
             try:
                 rows = arm.run.table(name)
             except ValueError as error:
+                if arm.run.has_table(name) or (name in TABLES and name not in NOT_ASKED):
+                    raise  # damaged, not absent
                 reason = str(error)
+                continue
+            if rows.empty and name in NOT_ASKED:  # an unfinished run does not tell
+                reason = NOT_ASKED[name]
                 continue
             rows = rows[rows["setting"] == arm.setting]
             tables.append(rows.assign(label=arm.label, scenario=arm.scenario))

@@ -13,20 +13,15 @@ from streamsim import options, registry
 from streamsim.options import did_you_mean
 from streamsim.registry import PLURALS, Kind
 
+FIGURES = ("figure", "figures")  # can be listed; they are no plugins
+
 
 def list_plugins(
-    kind: Annotated[str, typer.Argument(help="scenarios, strategies or models")],
+    kind: Annotated[str, typer.Argument(help="scenarios, strategies, models or figures")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """List what is registered, with one line each; plugins that cannot be loaded are named."""
-    found = _kind(kind)
-    rows = []
-    for name, plugin in registry.plugins(found).items():
-        try:
-            about, works = _first_line(registry.load(found, name)), True
-        except ValueError as error:
-            about, works = str(error), False
-        rows.append({"name": name, "package": plugin.package, "works": works, "about": about})
+    rows = _figures() if kind in FIGURES else _plugins(_kind(kind))
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -34,6 +29,27 @@ def list_plugins(
     for row in rows:
         mark = "" if row["works"] else "BROKEN: "
         typer.echo(f"{row['name']:<{width}}  {mark}{row['about']}")
+
+
+def _plugins(kind: Kind) -> list[dict[str, Any]]:
+    rows = []
+    for name, plugin in registry.plugins(kind).items():
+        try:
+            about, works = _first_line(registry.load(kind, name)), True
+        except ValueError as error:
+            about, works = str(error), False
+        rows.append({"name": name, "package": plugin.package, "works": works, "about": about})
+    return rows
+
+
+def _figures() -> list[dict[str, Any]]:
+    from streamsim_reports.figures import KINDS
+
+    about = {name: kind.description for name, kind in KINDS.items()}
+    return [
+        {"name": name, "package": "streamsim", "works": True, "about": text}
+        for name, text in about.items()
+    ]
 
 
 def show(
