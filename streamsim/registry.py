@@ -12,14 +12,16 @@ from typing import Any, Literal, NamedTuple
 
 from streamsim.options import did_you_mean
 
-Kind = Literal["scenario", "strategy", "model"]
+Kind = Literal["scenario", "modifier", "strategy", "model"]
 GROUPS: Mapping[Kind, str] = {
     "scenario": "streamsim.scenarios",
+    "modifier": "streamsim.modifiers",
     "strategy": "streamsim.strategies",
     "model": "streamsim.models",
 }
 PLURALS: Mapping[Kind, str] = {
     "scenario": "scenarios",
+    "modifier": "modifiers",
     "strategy": "strategies",
     "model": "models",
 }

@@ -1,4 +1,5 @@
-"""Built-in scenarios by name; a family's module is imported when one of its names is asked for."""
+"""Built-in scenarios and modifiers by name; a module is imported when one of its names is asked for.
+"""
 
 _SPLIT = {
     "split-digits": "SplitDigits",
@@ -40,3 +41,16 @@ PLUGINS = {
     for module, family in _FAMILIES.items()
     for name, attribute in family.items()
 }
+
+_MODIFIERS = {
+    "label-noise": "label_noise:LabelNoise",
+    "missing-labels": "missing_labels:MissingLabels",
+    "imbalance": "imbalance:Imbalance",
+    "blurred": "blurred:Blurred",
+    "feature-shift": "feature_shift:FeatureShift",
+    "input-noise": "input_noise:InputNoise",
+    "label-swap": "label_swap:LabelSwap",
+    "rotation": "rotation:Rotation",
+    "brightness": "brightness:Brightness",
+}
+MODIFIERS = {name: f"streamsim_scenarios.modifiers.{place}" for name, place in _MODIFIERS.items()}

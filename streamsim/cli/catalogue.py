@@ -17,7 +17,9 @@ FIGURES = ("figure", "figures")  # can be listed; they are no plugins
 
 
 def list_plugins(
-    kind: Annotated[str, typer.Argument(help="scenarios, strategies, models or figures")],
+    kind: Annotated[
+        str, typer.Argument(help="scenarios, modifiers, strategies, models or figures")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """List what is registered, with one line each; plugins that cannot be loaded are named."""
@@ -53,7 +55,7 @@ def _figures() -> list[dict[str, Any]]:
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help="scenario, strategy or model")],
+    kind: Annotated[str, typer.Argument(help="scenario, modifier, strategy or model")],
     name: Annotated[str, typer.Argument(help="Its registered name.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
@@ -72,7 +74,9 @@ def show(
     typer.echo(f"{inspect.getdoc(cls)}\n")
     for fact, value in facts.items():
         typer.echo(textwrap.fill(f"{fact}: {value}", 98, subsequent_indent="    "))
-    section = {"scenario": "scenario.", "strategy": f"strategy.{name}.", "model": "model."}[found]
+    section = f"strategy.{name}." if found == "strategy" else f"{found}."
+    if found == "modifier":
+        section = f"scenario.{name}."
     typer.echo(f"\noptions (--set {section}OPTION=VALUE):" if described else "\nno options")
     for option in described:
         limits = f", {option.bounds}" if option.bounds else ""

@@ -23,7 +23,12 @@ DataRoot = Annotated[
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="See: streamsim list scenarios")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="See: streamsim list scenarios; with modifiers, as in split-digits+label-noise."
+        ),
+    ],
     strategy: Annotated[str, typer.Argument(help="One part or a sum, as in replay+lwf.")],
     model: Annotated[str, typer.Option(help="See: streamsim list models")] = "mlp",
     seeds: Annotated[
