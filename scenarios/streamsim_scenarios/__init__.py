@@ -1,5 +1,4 @@
-"""Built-in scenarios and modifiers by name; a module is imported when one of its names is asked for.
-"""
+"""Built-in scenarios and modifiers by name; a module is imported when its name is asked for."""
 
 _SPLIT = {
     "split-digits": "SplitDigits",

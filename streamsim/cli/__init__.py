@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from streamsim import __version__
-from streamsim.cli import catalogue, data, develop, plotting, running
+from streamsim.cli import catalogue, data, develop, plotting, previewing, running
 
 # Typer brings its own copy of click or uses the installed one, depending on its version
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -27,6 +27,7 @@ app.command("run")(running.run)
 app.command("resume")(running.resume)
 app.command("summary")(running.summary)
 app.command("plot")(plotting.plot)
+app.command("preview")(previewing.preview)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
 app.add_typer(data.app, name="data")
