@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import nn
 
-from streamsim import composition, options, registry
+from streamsim import composition, options, registry, scenario_file
 from streamsim.fingerprint import fingerprint
 from streamsim.modifiers import Modified, Modifier
 from streamsim.optimizers import TrainOptions
@@ -95,7 +95,13 @@ def resolve(
     transference: bool = False,
     prequential: bool | None = None,
 ) -> tuple[Configuration, Objects]:
-    """Validate everything given, fill in every default, and keep objects given from Python."""
+    """Validate everything given, fill in every default, and keep objects given from Python.
+
+    A scenario may be a file ending in .toml (`streamsim.scenario_file`); `values` go before it.
+    """
+    if isinstance(scenario, str) and scenario.endswith(scenario_file.ENDING):
+        scenario, written = scenario_file.read(scenario)
+        values = {**{k: v for k, v in written.items() if k not in sweep}, **values}
     parts = None
     if not isinstance(strategy, str):
         parts = [strategy] if isinstance(strategy, Part) else list(strategy)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor
 
-from streamsim import composition, draws
+from streamsim import composition, draws, scenario_file
 from streamsim.chunks import replica_key
 from streamsim.configuration import parse_seeds
 from streamsim.data import data_root
@@ -57,7 +57,7 @@ def preview(
     seed: int = 0,
     data: str | Path | None = None,
 ) -> Preview:
-    """A scenario as one seed meets it.
+    """A scenario, by name, file or object, as one seed meets it.
 
     `options` are keyed like `--set`, as in `{"scenario.n_experiences": 3}`. Each row of the table
     is one number of one slice of time, from training sample `start` to `stop`: in the panel
@@ -89,6 +89,9 @@ def _scenario(scenario: str | Scenario, values: Mapping[str, Any]) -> tuple[Scen
     for name in values:
         if not name.startswith("scenario."):
             raise ValueError(f"{name}: a preview shows a scenario; options begin with scenario.")
+    if scenario.endswith(scenario_file.ENDING):
+        scenario, written = scenario_file.read(scenario)
+        values = {**written, **values}
     own = {name.removeprefix("scenario."): value for name, value in values.items()}
     return composition.build_scenario(scenario, own), scenario
 

@@ -81,7 +81,13 @@ def _concepts(rows: pd.DataFrame, axes: Axes) -> None:
     for _, run in leader.groupby(runs):
         middle = (run.index[0] + stops[run.index[-1]]) / 2
         axes.text(
-            middle, 0.5, run.iloc[0], ha="center", va="center", color="white", fontweight="bold"
+            middle,
+            0.5,
+            str(run.iloc[0]),
+            ha="center",
+            va="center",
+            color="white",
+            fontweight="bold",
         )
     _strip(axes, "concepts")
 
@@ -123,7 +129,8 @@ def _bands(rows: pd.DataFrame, axes: Axes) -> None:
     """Shares on top of one another, constant within each slice."""
     names = list(dict.fromkeys(rows["name"]))
     colors = COLORS if len(names) <= len(COLORS) else _many(len(names))
-    edges, low = _edges(rows[rows["name"] == names[0]]), 0.0
+    edges = _edges(rows[rows["name"] == names[0]])
+    low: Any = 0.0
     for name, color in zip(names, colors, strict=False):
         high = low + _held(rows[rows["name"] == name])
         axes.fill_between(edges, low, high, step="post", color=color, lw=0, label=plain(name))

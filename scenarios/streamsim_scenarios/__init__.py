@@ -34,7 +34,24 @@ _DRIFT = {
     "waveform-abrupt": "WaveformAbrupt",
     "tree-abrupt": "TreeAbrupt",
 }
-_FAMILIES = {"split": _SPLIT, "permuted": _PERMUTED, "rotated": _ROTATED, "drift": _DRIFT}
+_STREAMED = {
+    "digits-stream": "DigitsStream",
+    "mnist-stream": "MnistStream",
+    "fashion-mnist-stream": "FashionMnistStream",
+    "digits-rotating": "DigitsRotating",
+    "mnist-rotating": "MnistRotating",
+    "fashion-mnist-rotating": "FashionMnistRotating",
+    "digits-noise": "DigitsNoise",
+    "digits-brightness": "DigitsBrightness",
+    "digits-label-swap": "DigitsLabelSwap",
+}
+_FAMILIES = {
+    "split": _SPLIT,
+    "permuted": _PERMUTED,
+    "rotated": _ROTATED,
+    "drift": _DRIFT,
+    "streamed": _STREAMED,
+}
 PLUGINS = {
     name: f"streamsim_scenarios.{module}:{attribute}"
     for module, family in _FAMILIES.items()

@@ -13,6 +13,8 @@ WIDTH = 80
 NAME = 18  # columns of names
 ROWS = 12  # of classes; more classes share rows
 BARS = " ▁▂▃▄▅▆▇█"
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz+"
+CLEAR = 0.75  # share of a concept that rules
 COLUMNS = WIDTH - NAME - 2
 
 
@@ -23,8 +25,10 @@ def chart(about: Mapping[str, Any], table: pd.DataFrame) -> str:
     lines = [*_heading(about), "", _line("experience", _experiences(panels["experiences"], total))]
     if "concepts" in panels:
         lines.append(_line("concept", _concepts(panels["concepts"], total)))
-    lines += ["", "share of each class (a full block: 100 %)"]
-    lines += [_line(f"  {n}", _bars(v, total, 0.0, 1.0)) for n, v in _classes(panels["classes"])]
+    classes = _classes(panels["classes"])
+    top = max(rows["value"].max() for _, rows in classes)
+    lines += ["", f"share of each class (a full block: {100 * top:.0f} %)"]
+    lines += [_line(f"  {name}", _bars(rows, total, 0.0, top)) for name, rows in classes]
     if "features" in panels:
         rows = panels["features"]
         # noise must not look like drift
@@ -75,12 +79,14 @@ def _experiences(rows: pd.DataFrame, total: int) -> str:
 
 
 def _concepts(rows: pd.DataFrame, total: int) -> str:
-    """The number of the concept that rules, `~` where two share a moment about equally."""
+    """The number of the concept that rules (a letter from 10 on), `~` where none clearly does."""
+    wide = rows.pivot(index="start", columns="name", values="value")
+    leaders, shares = wide.idxmax(axis=1).tolist(), wide.max(axis=1).tolist()
     marks = []
     for moment in _moments(total):
-        now = rows[(rows["start"] <= moment) & (rows["stop"] > moment)]
-        leader = now.loc[now["value"].idxmax()]
-        marks.append(str(leader["name"])[-1] if leader["value"] > 0.75 else "~")
+        place = int(wide.index.searchsorted(moment, side="right")) - 1
+        number = min(int(leaders[place]), len(DIGITS) - 1)
+        marks.append(DIGITS[number] if shares[place] > CLEAR else "~")
     return "".join(marks)
 
 
@@ -92,13 +98,14 @@ def _classes(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     for first in range(0, len(names), size):
         group = names[first : first + size]
         of_group = rows[rows["name"].isin(group)]
-        together = of_group.groupby(["start", "stop"], as_index=False)["value"].sum()
+        together = of_group.groupby("start", as_index=False)[["value"]].sum()
         found.append((group[0] if size == 1 else f"{group[0]} to {group[-1]}", together))
     return found
 
 
 def _named(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(str(name), own) for name, own in rows.groupby("name", sort=False)]
+    names = list(dict.fromkeys(rows["name"]))
+    return [(name, rows[rows["name"] == name]) for name in names]
 
 
 def _bars(rows: pd.DataFrame, total: int, low: float, high: float) -> str:

@@ -15,7 +15,8 @@ def preview(
     scenario: Annotated[
         str,
         typer.Argument(
-            help="See: streamsim list scenarios; with modifiers, as in split-digits+label-noise."
+            help="A name (see: streamsim list scenarios), with modifiers if wanted, as in "
+            "split-digits+label-noise; or a .toml file."
         ),
     ],
     settings: Annotated[

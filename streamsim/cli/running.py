@@ -26,7 +26,8 @@ def run(
     scenario: Annotated[
         str,
         typer.Argument(
-            help="See: streamsim list scenarios; with modifiers, as in split-digits+label-noise."
+            help="A name (see: streamsim list scenarios), with modifiers if wanted, as in "
+            "split-digits+label-noise; or a .toml file."
         ),
     ],
     strategy: Annotated[str, typer.Argument(help="One part or a sum, as in replay+lwf.")],

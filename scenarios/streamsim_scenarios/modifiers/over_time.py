@@ -44,10 +44,11 @@ class OverTime:
         default=None,
         description="training samples at which the next level takes over; none: evenly spaced",
     )
-    widths: tuple[int, ...] = Field(
+    widths: tuple[int, ...] | None = Field(
         default=(0,),
         min_length=1,
-        description="samples that a takeover lasts, one for all or one for each; 0: abrupt",
+        description="samples that a takeover lasts, one for all or one for each; 0: abrupt; none: "
+        "evenly spaced takeovers follow on one another",
     )
     drift: Kind = Field(
         default="gradual",
@@ -60,9 +61,8 @@ class OverTime:
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:
         num = len(self.levels)
-        check(
-            range(1, num) if self.positions is None else self.positions, self.widths, num, "levels"
-        )
+        positions = range(1, num) if self.positions is None else self.positions
+        check(positions, (0,) if self.widths is None else self.widths, num, "levels")
         return self
 
     def modify(self, stream: Stream) -> Stream:
@@ -124,7 +124,8 @@ class OverTime:
         if positions is None:
             positions = evenly(length, len(self.levels))
         check_length(positions, length, f"the {length} training samples of the stream")
-        return Takeovers(positions, each(self.widths, len(positions)), self.drift)
+        widths = (length // len(self.levels),) if self.widths is None else self.widths
+        return Takeovers(positions, each(widths, len(positions)), self.drift)
 
     def _marks(self, key: Tensor, replica: Replica) -> tuple[list[Tensor], list[Tensor]]:
         """Places among the levels in steps of 1 / STEPS: of training samples, of test samples."""
