@@ -19,9 +19,9 @@ from streamsim.stream import Replica, Reveal, Stream
 class Blurred:
     """Neighbouring experiences run into each other, and nobody is told where one begins.
 
-    Every sample comes earlier or later by at most half the width, drawn evenly: so the share of
-    the new experience grows in a straight line from half a width before the boundary to half a
-    width after it. Experiences keep their sizes, and their own test samples; the order of training
+    Every sample comes earlier or later by up to half the width, drawn evenly: so the share of the
+    new experience grows in a straight line from half a width before the boundary to half a width
+    after it, up to chance. Experiences keep their sizes, and their own test samples; the order of training
     samples is drawn once and kept.
     """
 
