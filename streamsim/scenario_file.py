@@ -70,8 +70,8 @@ def _resolved(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         schedule["n_samples"] = _number(given, "samples", 1)
     for option in schedule:
         if option not in options.names(cls):
-            key = "samples" if option == "n_samples" else "takeovers"
-            raise ValueError(f"{key}: the scenario {name} has no {option}; leave {key} out")
+            key = "samples" if option == "n_samples" else "start and takeovers"
+            raise ValueError(f"{key}: the scenario {name} has no {option}; leave that out")
         if option in values:
             raise ValueError(
                 f"options.{option}: samples, start and takeovers say this; leave one out"

@@ -21,8 +21,8 @@ class Blurred:
 
     Every sample comes earlier or later by up to half the width, drawn evenly: so the share of the
     new experience grows in a straight line from half a width before the boundary to half a width
-    after it, up to chance. Experiences keep their sizes, and their own test samples; the order of training
-    samples is drawn once and kept.
+    after it, up to chance. Experiences keep their sizes, and their own test samples; the order of
+    training samples is drawn once and kept.
     """
 
     reference: ClassVar[str] = (
