@@ -30,7 +30,7 @@ from streamsim.stream import (
     truth_of,
 )
 
-CHUNK = 2**16  # samples looked at together while a replica is drawn
+CHUNK = 2**20  # labels, or numbers of inputs, looked up together while a replica is drawn
 
 
 class Modifier(Protocol):
@@ -61,8 +61,8 @@ class Modified:
 
 
 class ChangeInputs(Protocol):
-    def __call__(self, tables: Tables, x: Tensor, y: Tensor, ids: Tensor, mark: Tensor) -> Tensor:
-        """Inputs `[N, ...]` of samples with labels, ids and marks `[N]`, changed."""
+    def __call__(self, tables: Tables, x: Tensor, ids: Tensor, mark: Tensor) -> Tensor:
+        """Inputs `[N, ...]` of samples with ids and marks `[N]`, changed."""
         ...
 
 
@@ -86,8 +86,7 @@ class MarkedView:
         x = self.view.inputs(pool, tables, ids // self.radix)
         if self.change_inputs is None:
             return x
-        y = self.view.labels(pool, tables, ids // self.radix)
-        return self.change_inputs(tables, x, y, ids, ids % self.radix)
+        return self.change_inputs(tables, x, ids, ids % self.radix)
 
     def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         y = self.view.labels(pool, tables, ids // self.radix)
@@ -111,7 +110,7 @@ class GeneratingMarkedView(MarkedView):
         x, y = self.view.samples(pool, tables, ids // self.radix)
         mark = ids % self.radix
         if self.change_inputs is not None:
-            x = self.change_inputs(tables, x, y, ids, mark)
+            x = self.change_inputs(tables, x, ids, mark)
         return x, y if self.change_labels is None else self.change_labels(y, mark)
 
     def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
@@ -159,9 +158,19 @@ def mark(
 def labels_of(stream: Stream, replica: Replica, ids: Tensor) -> Tensor:
     """Labels `[N]`, looked up a chunk at a time."""
     look = stream.view.labels
+    size = max(1, CHUNK // max(1, torch.Size(stream.spec.input_shape).numel()))
+    return torch.cat([look(stream.pool, replica.tables, part) for part in torch.split(ids, size)])
+
+
+def feature_of(stream: Stream, replica: Replica, ids: Tensor, feature: int) -> Tensor:
+    """One number `[N]` of every sample's inputs, flattened; looked up a chunk at a time."""
+    size = max(1, CHUNK // max(1, torch.Size(stream.spec.input_shape).numel()))
+    look = stream.view.inputs
     return torch.cat(
-        [look(stream.pool, replica.tables, chunk) for chunk in torch.split(ids, CHUNK)]
-        or [torch.empty(0, dtype=torch.int64)]
+        [
+            look(stream.pool, replica.tables, chunk).flatten(1)[:, feature]
+            for chunk in torch.split(ids, size)
+        ]
     )
 
 

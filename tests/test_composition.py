@@ -327,7 +327,7 @@ def test_modifiers_come_in_the_order_written_with_their_options() -> None:
 
 
 def test_a_bare_option_is_the_scenarios_own_or_every_modifiers_that_has_it() -> None:
-    built = composition.build_scenario("sea-abrupt+feature-shift", {"widths": 7})
+    built = composition.build_scenario("sea-abrupt+feature-shift", {"widths": (7,)})
     assert isinstance(built, Modified)
     assert built.base == SeaAbrupt(widths=(7,))
     assert built.modifiers["feature-shift"] == FeatureShift()

@@ -53,7 +53,8 @@ def test_panels_are_those_that_the_table_has() -> None:
 
 
 def test_bands_add_up_to_everything_and_lines_are_the_means() -> None:
-    _, _, classes, features = preview.figure(_table(4), "title", "words").axes
+    drawn: Any = preview.figure(_table(4), "title", "words")
+    _, _, classes, features = drawn.axes
     tops = [band.get_paths()[0].vertices[:, 1].max() for band in classes.collections]
     assert tops == pytest.approx([0.25, 0.5, 0.75, 1.0])
     (line,) = features.get_lines()
@@ -80,7 +81,7 @@ def test_a_hundred_classes_have_no_legend_and_ten_have_one() -> None:
     many = preview.figure(_table(100), "title", "words").axes[2]
     assert many.get_legend() is None
     assert many.get_title(loc="left") == "share of each class, % (100 classes)"
-    legend = preview.figure(_table(10), "title", "words").axes[2].get_legend()
+    legend: Any = preview.figure(_table(10), "title", "words").axes[2].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == [str(c) for c in range(9, -1, -1)]
 
 

@@ -19,7 +19,7 @@ def test_every_pass_goes_through_all_samples_once_in_an_order_of_its_own(make: M
     number = len(data.y_train)
     ids = torch.cat([e.train for e in stream.draw(key(1)).experiences])
     assert len(ids) == 100
-    passes = [part.tolist() for part in ids.split(number)]
+    passes = [part.tolist() for part in torch.split(ids, number)]
     for whole in passes[:-1]:
         assert sorted(whole) == list(range(number))
     assert passes[0] != passes[1]

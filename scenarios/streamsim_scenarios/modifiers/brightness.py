@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -27,4 +28,5 @@ class Brightness(OverTime):
     )
 
     def _inputs(self, tables: Tables, x: Tensor, ids: Tensor, level: Tensor) -> Tensor:
-        return (x + along(level, x)).clamp(0, 1)
+        added = along(level, x)
+        return torch.where(added == 0, x, (x + added).clamp(0, 1))

@@ -9,6 +9,8 @@ Shape letters: N samples, K levels in the order in which they appear, E experien
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal, Self
 
@@ -19,7 +21,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
-from streamsim.modifiers import in_time, mark, marked_view
+from streamsim.modifiers import feature_of, in_time, labels_of, mark, marked_view
 from streamsim.stream import Replica, Stream, Tables
 from streamsim_scenarios.takeovers import Kind, Takeovers, check, check_length, each, evenly
 
@@ -30,7 +32,8 @@ STEPS = 1000  # between two levels that turn into one another
 class OverTime:
     """A level takes over from another, as concepts do in drifting streams.
 
-    A modifier defines `_inputs`, or `_labels` if that is what it acts on.
+    A modifier defines `_inputs`, or `_labels` if that is what it acts on. Level 0 must change
+    nothing: samples that `only` and `region` leave out have it.
     """
 
     name: ClassVar[str] = ""
@@ -57,6 +60,13 @@ class OverTime:
     only: tuple[int, ...] | None = Field(
         default=None, min_length=1, description="labels of samples that change; none: all"
     )
+    region: tuple[float, ...] | None = Field(
+        default=None,
+        min_length=3,
+        max_length=3,
+        description="feature,low,high: only samples whose feature lies from low to high change; "
+        "none: all",
+    )
 
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:
@@ -71,7 +81,7 @@ class OverTime:
         def draw(key: Tensor) -> Replica:
             own = draws.fold(key, self.name)
             replica = in_time(stream, own, stream.draw(key))
-            train, test = self._marks(own, replica)
+            train, test = self._marks(own, stream, replica)
             marked = mark(replica, self._radix, train, test)
             tables = {f"{self.name}/{n}": t for n, t in self._tables(own, stream).items()}
             return replace(marked, tables={**replica.tables, **tables})
@@ -95,6 +105,12 @@ class OverTime:
         if outside:
             raise ValueError(
                 f"{self.name}: only={outside[0]}: labels run from 0 to {num_classes - 1}"
+            )
+        number = math.prod(shape)
+        if self.region is not None and self.region[0] not in range(number):
+            raise ValueError(
+                f"{self.name}: region begins with feature {self.region[0]:g}; choose 0 to "
+                f"{number - 1}"
             )
         if self.images_only and len(shape) != 3:
             raise ValueError(
@@ -127,7 +143,9 @@ class OverTime:
         widths = (length // len(self.levels),) if self.widths is None else self.widths
         return Takeovers(positions, each(widths, len(positions)), self.drift)
 
-    def _marks(self, key: Tensor, replica: Replica) -> tuple[list[Tensor], list[Tensor]]:
+    def _marks(
+        self, key: Tensor, stream: Stream, replica: Replica
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Places among the levels in steps of 1 / STEPS: of training samples, of test samples."""
         takeovers = self._takeovers(replica)
         sizes = [len(e.train) for e in replica.experiences]
@@ -136,31 +154,47 @@ class OverTime:
         # a test sample has no moment of its own: gradual drift counts as over by its position
         abrupt = replace(takeovers, widths=[0] * len(takeovers.positions))
         settled = takeovers if self.drift == "incremental" else abrupt
-        train = [(STEPS * p).round().to(torch.int64) for p in torch.split(place_N, sizes)]
-        test = (STEPS * settled.place(key, end_E)).round().to(torch.int64)
-        return train, list(test)
+
+        def marks(places: Sequence[Tensor], part: Literal["train", "test"]) -> list[Tensor]:
+            return [
+                torch.where(
+                    self._concerns(stream, replica, getattr(e, part)),
+                    (STEPS * place).round().to(torch.int64),
+                    STEPS * len(self.levels),
+                )
+                for e, place in zip(replica.experiences, places, strict=True)
+            ]
+
+        test = list(settled.place(key, end_E))
+        return marks(torch.split(place_N, sizes), "train"), marks(test, "test")
+
+    def _concerns(self, stream: Stream, replica: Replica, ids: Tensor) -> Tensor:
+        """Which samples `[N]` change at all."""
+        concerned = torch.ones(len(ids), dtype=torch.bool)
+        if self.only is not None:
+            concerned = torch.isin(labels_of(stream, replica, ids), torch.tensor(self.only))
+        if self.region is not None:
+            feature, low, high = self.region
+            x = feature_of(stream, replica, ids, int(feature))
+            concerned = concerned & (low <= x) & (x <= high)
+        return concerned
 
     @property
     def _radix(self) -> int:
-        return STEPS * (len(self.levels) - 1) + 1
+        return STEPS * len(self.levels) + 1
 
     def _level(self, mark: Tensor) -> Tensor:
-        levels = torch.tensor(self.levels, dtype=torch.float64, device=mark.device)
+        """Levels float64; that of samples that do not change comes last."""
+        levels = torch.tensor([*self.levels, 0.0], dtype=torch.float64, device=mark.device)
         rows = torch.stack([levels, levels.roll(-1)], dim=1)  # the level here, and the next one
         here, following = F.embedding(mark // STEPS, rows).unbind(-1)
         return torch.lerp(here, following, (mark % STEPS).to(torch.float64) / STEPS)
 
     # -- what the view calls ---------------------------------------------------------------------
-    def _change_inputs(
-        self, tables: Tables, x: Tensor, y: Tensor, ids: Tensor, mark: Tensor
-    ) -> Tensor:
-        own = {n.removeprefix(f"{self.name}/"): t for n, t in tables.items()
-               if n.startswith(f"{self.name}/")}  # fmt: skip
-        changed = self._inputs(own, x, ids, self._level(mark).to(x.dtype))
-        if self.only is None:
-            return changed
-        concerned = torch.stack([y == label for label in self.only]).any(0)
-        return torch.where(along(concerned, x), changed, x)
+    def _change_inputs(self, tables: Tables, x: Tensor, ids: Tensor, mark: Tensor) -> Tensor:
+        prefix = f"{self.name}/"
+        own = {n.removeprefix(prefix): t for n, t in tables.items() if n.startswith(prefix)}
+        return self._inputs(own, x, ids, self._level(mark).to(x.dtype))
 
 
 def along(number: Tensor, x: Tensor) -> Tensor:

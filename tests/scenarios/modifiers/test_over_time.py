@@ -73,7 +73,7 @@ def test_turns_of_no_given_width_follow_on_one_another(line: Stream) -> None:
     assert all(step >= 0 for step in steps)
     still = [time for time, step in enumerate(steps) if step == 0 and 340 < time < 1660]
     assert len(still) < 5
-    assert (found[0], found[-1]) == (0.0, 60.0)
+    assert found[[0, -1]].tolist() == [0.0, 60.0]
 
 
 def test_a_gradual_level_occurs_ever_more_often(line: Stream) -> None:
@@ -86,7 +86,7 @@ def test_a_gradual_level_occurs_ever_more_often(line: Stream) -> None:
 
 def test_test_samples_stand_at_the_end_of_their_experience(line: Stream) -> None:
     abrupt = Brightness(levels=(0.0, 1.0), positions=(1000,))
-    assert _levels(abrupt, line, "test").view(4, 60).unique(dim=1).tolist() == [[0], [0], [1], [1]]
+    assert _levels(abrupt, line, "test").view(4, 60).tolist() == [[k] * 60 for k in (0, 0, 1, 1)]
     later = Brightness(levels=(0.0, 1.0), positions=(999,))
     assert _levels(later, line, "test").view(4, 60)[:, 0].tolist() == [0, 1, 1, 1]
     gradual = Brightness(levels=(0.0, 1.0), positions=(1200,), widths=(900,))
@@ -116,9 +116,25 @@ def test_only_some_classes_may_change(line: Stream) -> None:
     assert torch.equal(changes, concerned)
 
 
+def test_only_a_region_may_change_in_training_and_test(line: Stream) -> None:
+    swap = LabelSwap(levels=(0, 1), region=(1, 0.25, 0.5), only=(0, 1, 2))
+    drawn, plain = _drawn(swap, line), (line, line.draw(KEY))
+    for part in ("train", "test"):
+        x, y, new = (
+            _inputs(plain, part).flatten(1)[:, 1],
+            _labels(plain, part),
+            _labels(drawn, part),
+        )
+        late = torch.arange(len(y)) >= len(y) // 2
+        changes = late & (x >= 0.25) & (x <= 0.5) & (y < 3)
+        assert torch.equal(new, torch.where(changes, (y + 1) % 3, y))
+        assert changes.any() == (part == "train")
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
+        ({"region": (0.0, 1.0)}, "at least 3 items"),
         ({"levels": (0.0, 1.0), "positions": (5, 9)}, "2 levels need 1 of them"),
         ({"levels": (0.0, 1.0, 0.0), "positions": (9, 5)}, "growing numbers above 0"),
         ({"levels": (0.0, 1.0, 0.0), "widths": (1, 2, 3)}, "give one number of samples, or 2"),
@@ -135,6 +151,8 @@ def test_a_schedule_that_cannot_be_is_refused(options: dict[str, Any], complaint
     ("modifier", "complaint"),
     [
         (Brightness(positions=(2000,)), "between 0 and the 2000 training samples"),
+        (Brightness(region=(4, 0, 1)), "region begins with feature 4; choose 0 to 3"),
+        (Brightness(region=(0.5, 0, 1)), "region begins with feature 0.5; choose 0 to 3"),
         (Brightness(only=(4,)), "brightness: only=4: labels run from 0 to 3"),
     ],
 )
