@@ -15,7 +15,8 @@ from streamsim.stream import Reveal, Scenario, StreamSpec
 
 REMEDIES = {
     Reveal.TASK_LABELS: "reveal them with --set scenario.setting=task",
-    Reveal.BOUNDARIES: "reveal them with --set scenario.boundaries=revealed",
+    Reveal.BOUNDARIES: "reveal them with --set scenario.boundaries=revealed "
+    "(a blurred stream has none)",
     Reveal.META_CLASSES: "keep some apart with --set scenario.meta_classes=4 or more",
 }
 

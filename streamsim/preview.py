@@ -73,7 +73,8 @@ def preview(
     replica = in_time(stream, draws.fold(key, "preview"), stream.draw(key))
     slices = list(_slices(stream, replica))
     rows = [*_experiences(replica), *_classes(stream, replica, slices)]
-    rows += [*_features(stream, replica, slices), *_truths(stream, replica, slices, built)]
+    base = built.base if isinstance(built, Modified) else built
+    rows += [*_features(stream, replica, slices, base), *_truths(stream, replica, slices, base)]
     import pandas as pd
 
     columns = ["panel", "name", "start", "stop", "experience", "value"]
@@ -164,7 +165,9 @@ def _classes(stream: Stream, replica: Replica, slices: list[Slice]) -> Iterator[
     yield from _rows("classes", [str(c) for c in there], slices, share_TC[:, there])
 
 
-def _features(stream: Stream, replica: Replica, slices: list[Slice]) -> Iterator[Row]:
+def _features(
+    stream: Stream, replica: Replica, slices: list[Slice], scenario: Scenario
+) -> Iterator[Row]:
     """Means in standard deviations of all samples looked at, of the features that move most."""
     sums, squares, sizes = [], [], []
     for each in slices:
@@ -180,21 +183,22 @@ def _features(stream: Stream, replica: Replica, slices: list[Slice]) -> Iterator
     ranked = torch.where(moves_F, standard_TF.var(0, correction=0), -1.0)
     most = ranked.argsort(descending=True, stable=True)[:FEATURES]
     chosen = [int(f) for f in most if moves_F[f]]
-    names = [_feature_name(stream.spec.input_shape, f) for f in chosen]
+    known = getattr(scenario, "features", None)  # concepts name theirs
+    names = [known[f].name if known else _feature_name(stream.spec.input_shape, f) for f in chosen]
     yield from _rows("features", names, slices, standard_TF[:, chosen])
 
 
 def _feature_name(shape: tuple[int, ...], feature: int) -> str:
-    """`x3`, or of an image `row 2, column 5`.
+    """`x3`, or of an image `pixel 2,5`: row and column.
 
-    >>> _feature_name((1, 8, 8), 21)
-    'row 2, column 5'
+    >>> _feature_name((1, 8, 8), 21), _feature_name((3, 8, 8), 64)
+    ('pixel 2,5', 'pixel 0,0 ch 1')
     """
     if len(shape) != 3:
         return f"x{feature}"
     channel, pixel = divmod(feature, shape[1] * shape[2])
-    of = f"channel {channel}, " if shape[0] > 1 else ""
-    return f"{of}row {pixel // shape[2]}, column {pixel % shape[2]}"
+    of = f" ch {channel}" if shape[0] > 1 else ""
+    return f"pixel {pixel // shape[2]},{pixel % shape[2]}{of}"
 
 
 def _truths(
@@ -207,8 +211,9 @@ def _truths(
             means = torch.stack([value.mean() for value in values])
             yield from _rows("truth", [name], slices, means[:, None])
             continue
-        base = scenario.base if isinstance(scenario, Modified) else scenario
-        numbers = getattr(base, "concepts", None) or range(1 + int(max(v.max() for v in values)))
+        numbers = getattr(scenario, "concepts", None) or range(
+            1 + int(max(v.max() for v in values))
+        )
         shares = torch.stack([_concept_shares(value, list(numbers)) for value in values])
         named = [f"{number}" for number in sorted(set(numbers))]
         yield from _rows("concepts", named, slices, shares)

@@ -14,6 +14,7 @@ from streamsim.chunks import replica_key
 from streamsim.preview import Preview, preview
 from streamsim.stream import Experience, Replica, Stream, StreamSpec
 from streamsim.testing.toys import Given
+from streamsim_scenarios.concepts.agrawal import Agrawal
 from streamsim_scenarios.drift import SeaAbrupt
 from streamsim_scenarios.split import SplitDigits
 
@@ -52,13 +53,19 @@ def test_feature_means_are_in_standard_deviations_and_the_most_moving_come_first
     means = torch.stack([(p.mean(0) - every.mean(0)) / every.std(0, correction=0) for p in parts])
     moves = means.var(0, correction=0).nan_to_num(-1)
     best = moves.argsort(descending=True)[:4].tolist()
-    names = [f"row {f // 8}, column {f % 8}" for f in best]
+    names = [f"pixel {f // 8},{f % 8}" for f in best]
     rows = _rows(found, "features")
     assert list(dict.fromkeys(rows["name"])) == names
     for name, feature in zip(names, best, strict=True):
         assert rows[rows["name"] == name]["value"].tolist() == pytest.approx(
             means[:, feature].tolist()
         )
+
+
+def test_features_of_concepts_have_their_names() -> None:
+    rows = _rows(preview("agrawal-recurring+label-noise"), "features")
+    assert set(rows["name"]) <= {feature.name for feature in Agrawal.features}
+    assert len(set(rows["name"])) == 4
 
 
 def test_concepts_that_come_back_are_one_concept() -> None:

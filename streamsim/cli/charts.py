@@ -60,7 +60,10 @@ def sentence(about: Mapping[str, Any]) -> str:
 def _heading(about: Mapping[str, Any]) -> list[str]:
     import textwrap
 
-    return [f"{about['scenario']}, seed {about['seed']}", *textwrap.wrap(sentence(about), WIDTH)]
+    return [
+        f"{about['scenario']}, seed {about['seed']}",
+        *textwrap.wrap(sentence(about), WIDTH, break_on_hyphens=False),
+    ]
 
 
 def _line(name: str, marks: str) -> str:
