@@ -15,15 +15,17 @@ from typing import Any, Literal, NamedTuple
 
 from streamsim.options import did_you_mean
 
-Kind = Literal["scenario", "strategy", "model"]
+Kind = Literal["scenario", "modifier", "strategy", "model"]
 GROUPS: Mapping[Kind, str] = {
     "scenario": "streamsim.scenarios",
+    "modifier": "streamsim.modifiers",
     "strategy": "streamsim.strategies",
     "model": "streamsim.models",
 }
 MEMBER = ":NAME"  # the end of a family's name
 PLURALS: Mapping[Kind, str] = {
     "scenario": "scenarios",
+    "modifier": "modifiers",
     "strategy": "strategies",
     "model": "models",
 }
