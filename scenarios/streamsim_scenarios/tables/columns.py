@@ -16,6 +16,7 @@ from streamsim_scenarios.tables.files import Piece, Source
 
 Kind = Literal["number", "category"]
 Floats = npt.NDArray[np.float64]
+NUMERIC = ("integer", "floating", "decimal", "boolean")
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")  # what stands for a missing value
 MOST_SHOWN = 20  # columns named in a message
 HEAD = 1000  # rows that decide what a column holds
@@ -50,16 +51,14 @@ def kinds(source: Source, names: Collection[str], categorical: Collection[str]) 
         if name in categorical or name in source.nominal:
             found[name] = "category"
             continue
-        types = {piece.rows.column(name).type for piece in head}
-        if not all(map(_plain, types)):
-            raise ValueError(
-                f"{source.name}, column '{name}' holds {min(map(str, types))}; leave it out with "
-                f"scenario.drop={name}, or make numbers of it"
-            )
-        if not any(map(_textual, types)):
+        if any(pa.types.is_dictionary(piece.rows.column(name).type) for piece in head):
+            found[name] = "category"  # as pandas writes what it calls so
+            continue
+        values = [_column(piece, name) for piece in head]
+        if not any(_textual(column.type) for column in values):
             found[name] = "number"
             continue
-        texts = pa.concat_arrays([trimmed(piece.rows.column(name)) for piece in head])
+        texts = pa.concat_arrays(list(map(trimmed, values)))
         found[name] = _kind_of_texts(f"{source.name}, column '{name}'", name, texts)
     return found
 
@@ -107,7 +106,7 @@ def numbers(piece: Piece, name: str) -> Floats:
     """`[n]` numbers, NaN where one is missing."""
     import pyarrow as pa
 
-    column = piece.rows.column(name)
+    column = _column(piece, name)
     if _textual(column.type):
         column = trimmed(column)
         found = _cast(column, pa.float64())
@@ -136,7 +135,7 @@ def texts(piece: Piece, name: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = piece.rows.column(name)
+    column = _column(piece, name)
     if _textual(column.type):
         return trimmed(column)
     if pa.types.is_floating(column.type):  # 1.0 is cast to "1", so whole numbers stay the same
@@ -148,7 +147,7 @@ def times(piece: Piece, name: str) -> tuple[Floats, bool]:
     """`[n]` numbers, or seconds since 1970 of dates, and whether they are dates."""
     import pyarrow as pa
 
-    column = piece.rows.column(name)
+    column = _column(piece, name, dates=True)
     if _textual(column.type):
         column = trimmed(column)
         targets = (pa.float64(), *_timestamps())
@@ -191,22 +190,31 @@ def _timestamps() -> tuple[Any, Any]:
     return pa.timestamp("us"), pa.timestamp("us", "UTC")
 
 
+def _column(piece: Piece, name: str, dates: bool = False) -> Any:
+    """A column of numbers or texts (or dates); others are refused."""
+    import pyarrow as pa
+
+    column = piece.rows.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kinds = ("timestamp", "date", *NUMERIC) if dates else NUMERIC
+    if not (_textual(column.type) or any(_is(kind, column.type) for kind in kinds)):
+        raise ValueError(
+            f"{piece.where}, column '{name}' holds {column.type}, which is neither numbers nor "
+            f"texts; leave it out with scenario.drop={name}, or make numbers of it"
+        )
+    return column
+
+
 def _textual(type_: Any) -> bool:
+    return any(_is(kind, type_) for kind in ("string", "large_string", "string_view", "null"))
+
+
+def _is(kind: str, type_: Any) -> bool:
+    """Whether a type of pyarrow is of a kind."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(type_):
-        return _textual(type_.value_type)
-    return bool(
-        pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_null(type_)
-    )
-
-
-def _plain(type_: Any) -> bool:
-    """Types that hold numbers or texts."""
-    import pyarrow as pa
-
-    known = ("integer", "floating", "decimal", "boolean")
-    return _textual(type_) or any(getattr(pa.types, f"is_{kind}")(type_) for kind in known)
+    return bool(getattr(pa.types, f"is_{kind}")(type_))
 
 
 def _cast(column: Any, target: Any) -> Any:

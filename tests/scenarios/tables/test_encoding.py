@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from streamsim_scenarios.tables.encoding import Encoded, Reading, encode
@@ -240,6 +244,35 @@ def test_dates_and_lists_of_parquet_are_no_inputs(tmp_path: Path) -> None:
         encode(source(at=pd.date_range("2024", periods=3)), Reading("label"))
     with pytest.raises(ValueError, match=r"column 'x' holds list"):
         encode(source(x=[[1], [2], [3]]), Reading("label"))
+    for odd in (Reading("x"), Reading("label", by="x"), Reading("label", time="x")):
+        with pytest.raises(ValueError, match=r"column 'x' holds list"):
+            encode(source(x=[[1], [2], [3]], a=[1, 2, 3]), odd)
+
+
+def test_every_type_of_parquet_that_holds_numbers_or_texts_is_read(tmp_path: Path) -> None:
+    columns = {
+        "i": pa.array([1, None, 3], pa.uint8()),
+        "f": pa.array([0.5, 1.5, float("nan")], pa.float32()),
+        "d": pa.array([Decimal("1.25"), None, Decimal("-2")]),
+        "b": pa.array([True, None, False]),
+        "s": pa.array(["x", None, "y"], pa.large_string()),
+        "v": pa.array(["1", None, "2"], pa.string_view()),
+        "c": pa.array(["7", "9", "7"]).dictionary_encode(),
+        "n": pa.nulls(3),
+        "at": pa.array([date(2024, 1, 1), date(2024, 1, 1), date(2024, 1, 3)]),
+        "label": pa.array([1.0, 10.0, 2.0]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    reading = Reading("label", time="at", missing="mean")
+    found = encode(parquet(tmp_path / "rows.parquet"), reading)
+    assert np.nan_to_num(found.values, nan=-9).tolist() == [
+        [1, 0.5, 1.25, 1, 0, 1, 0, -9],
+        [-9, 1.5, -9, -9, -9, -9, 1, -9],
+        [3, -9, -2, 0, 1, 2, 0, -9],
+    ]
+    assert found.classes == ["1", "2", "10"]
+    assert found.time is not None
+    assert found.time[2] - found.time[0] == 2 * 86_400
 
 
 @pytest.mark.parametrize(
