@@ -1,6 +1,7 @@
 """What scenarios emit: impossible streams are refused, and ragged ids are padded with real ones."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,13 @@ def test_a_stream_without_anything_to_learn_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="at least 1 experience and 2 classes"):
         spec(num_experiences, num_classes)
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("a", "b", "c", "c"), ()])
+def test_every_feature_has_a_name_of_its_own_or_none_has(names: tuple[str, ...]) -> None:
+    assert replace(spec(1, 2), features=("a", "b", "c", "d")).features is not None
+    with pytest.raises(ValueError, match=r"names of features for inputs of shape \[4\]"):
+        replace(spec(1, 2), features=names)
 
 
 def test_the_smallest_stream_is_accepted() -> None:

@@ -96,6 +96,24 @@ def test_testing_learns_nothing(five: Scenario) -> None:
     assert len(done) == 5
 
 
+def test_numbers_come_unrounded_and_by_name_where_the_stream_has_them(given: Any) -> None:
+    x, seen = torch.tensor([[0.1, 7.0]], dtype=torch.float64).expand(12, 2), []
+
+    class Listener(Diary):
+        def predict(self, x: Features) -> Guess:
+            seen.append(x)
+            return Guess(None, {})
+
+        def learn(self, x: Features, y: int) -> None:
+            assert x == seen[-1]
+
+    learner = _diarist(given(x, torch.arange(12) % 2, num_tests=2, features=("age", "size")))
+    learner.model = Listener()
+    learner.train(0, range(1))
+    assert seen == [{"age": 0.1, "size": 7.0}] * 5
+    assert float(torch.tensor(0.1)) != 0.1
+
+
 def test_a_loss_of_what_is_no_probability_is_finite() -> None:
     assert log_loss({0: math.nan}, 0) == pytest.approx(-math.log(1e-15))
     assert log_loss({0: 2.0}, 0) == 0.0
