@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from streamsim.metrics import continual, matrix
 from streamsim.metrics.arrays import Floats, Ints
+from streamsim.metrics.prequential import CURVES
 
 Mask = npt.NDArray[np.bool_]
 
@@ -29,6 +30,7 @@ class MetricData:
     accuracy_KSE: Floats | None = None  # accuracies inside experiences, None without them
     experience_KS: Ints | None = None  # experience in training at each moment, or PADDING
     reference_E: Floats | None = None  # accuracy of a jointly trained model, None without one
+    judged_KM: Floats | None = None  # over the whole stream, by CURVES; None without judging
     protocol: str | None = None  # "class", "task", "domain" or not told
 
     @property
@@ -51,6 +53,16 @@ class Metric:
     undefined: Check
 
 
+def _judged(place: int) -> Callable[[MetricData], Floats]:
+    """One of CURVES at the end of the stream."""
+
+    def function(data: MetricData) -> Floats:
+        assert data.judged_KM is not None
+        return data.judged_KM[:, place]
+
+    return function
+
+
 # --- checks ---------------------------------------------------------------------------------------
 
 
@@ -71,6 +83,12 @@ def needs_accuracies(cells: Callable[[int], Mask]) -> Check:
         return _missing_accuracies(known_EE, cells(data.num_experiences))
 
     return check
+
+
+def needs_judging(data: MetricData) -> str | None:
+    if data.judged_KM is None:
+        return "needs predictions made before learning: run with --prequential"
+    return None
 
 
 def needs_initial(data: MetricData) -> str | None:
@@ -265,4 +283,28 @@ _ENTRIES = (
     ),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _ENTRIES}
+_WHILE_LEARNING = tuple(
+    Metric(
+        name=f"prequential_{name}",
+        title=f"Prequential {name.replace('_', ' ')}",
+        function=_judged(place),
+        higher_is_better=name != "log_loss",
+        reference=reference,
+        undefined=needs_judging,
+    )
+    for place, (name, reference) in enumerate(
+        zip(
+            CURVES,
+            (
+                "Dawid 1984",
+                "Cohen 1960",
+                "Žliobaitė et al. 2015",
+                "Brodersen et al. 2010",
+                "Good 1952",
+            ),
+            strict=True,
+        )
+    )
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_ENTRIES, *_WHILE_LEARNING)}

@@ -25,6 +25,7 @@ from streamsim.metrics.arrays import (
 )
 from streamsim.metrics.catalogue import METRICS, Metric, MetricData
 from streamsim.metrics.estimate import mean_ci
+from streamsim.metrics.prequential import CURVES
 
 COLUMNS = ["setting", "metric", "mean", "ci95", "num_seeds", "num_diverged", "note"]
 REPLICA_COLUMNS = ["setting", "seed", "metric", "value", "note"]
@@ -50,6 +51,7 @@ def summarize(
     replicas: pd.DataFrame | None = None,
     joint: pd.DataFrame | None = None,
     protocol: Mapping[str, object] | None = None,
+    prequential: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """All metrics of a run, one row per setting and metric, in the order of METRICS.
 
@@ -58,7 +60,8 @@ def summarize(
     or which replicas are missing from it. `joint` is the accuracy table of a jointly trained run
     of the same scenario: its final accuracies, averaged over seeds, are the reference of
     intransigence. `protocol["setting"]` may tell that the stream is "class", "task" or "domain"
-    incremental.
+    incremental. `prequential` is what `prequential_curves` makes of a run that was judged while
+    learning.
 
     >>> table = pd.DataFrame(
     ...     [(0, seed, i, j, [[0.9, 0.1], [0.6, 0.8]][i][j])
@@ -79,7 +82,7 @@ def summarize(
             len(found.diverged),
             found.note,
         )
-        for found in _outcomes(accuracy, continual, replicas, joint, protocol)
+        for found in _outcomes(accuracy, continual, replicas, joint, protocol, prequential)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -90,6 +93,7 @@ def per_replica(
     replicas: pd.DataFrame | None = None,
     joint: pd.DataFrame | None = None,
     protocol: Mapping[str, object] | None = None,
+    prequential: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every metric of every replica: what `summarize` takes its means of, from the same arguments.
 
@@ -107,7 +111,7 @@ def per_replica(
     """
     rows = [
         row
-        for found in _outcomes(accuracy, continual, replicas, joint, protocol)
+        for found in _outcomes(accuracy, continual, replicas, joint, protocol, prequential)
         for row in _replica_rows(found)
     ]
     return pd.DataFrame(rows, columns=REPLICA_COLUMNS)
@@ -132,6 +136,7 @@ def _outcomes(
     replicas: pd.DataFrame | None,
     joint: pd.DataFrame | None,
     protocol: Mapping[str, object] | None,
+    prequential: pd.DataFrame | None,
 ) -> Iterator[_Outcome]:
     """Setting by setting, in the order of METRICS."""
     # A run that was to be continually evaluated but never got that far has an empty table.
@@ -139,7 +144,12 @@ def _outcomes(
     diverged = _diverged(accuracy, inside, replicas)
     everyone = _everyone([t for t in (accuracy, inside, replicas) if t is not None])
     data = _gather(everyone, accuracy, inside)
-    data = replace(data, reference_E=_joint_reference(joint), protocol=_protocol(protocol))
+    data = replace(
+        data,
+        reference_E=_joint_reference(joint),
+        judged_KM=None if prequential is None else _judged(everyone, prequential),
+        protocol=_protocol(protocol),
+    )
 
     diverged_K = replica_positions(diverged, everyone) >= 0
     setting_K, seed_K = (everyone[key].to_numpy(dtype=np.int64) for key in REPLICA)
@@ -192,6 +202,16 @@ def _gather(
     )
 
 
+def _judged(everyone: pd.DataFrame, prequential: pd.DataFrame) -> Floats:
+    """Prequential metrics at the end of the stream, `[K, M]`."""
+    check_columns(prequential, "prequential", [*REPLICA, "position", *CURVES])
+    last = prequential.sort_values("position").groupby(REPLICA).tail(1)
+    if last.empty:
+        return np.full((len(everyone), len(CURVES)), np.nan)
+    values_KM = last[list(CURVES)].to_numpy(np.float64)
+    return _take(values_KM, replica_positions(last, everyone), np.nan)
+
+
 def _select(data: MetricData, rows_K: npt.NDArray[np.intp]) -> MetricData:
     return replace(
         data,
@@ -199,6 +219,7 @@ def _select(data: MetricData, rows_K: npt.NDArray[np.intp]) -> MetricData:
         initial_KE=data.initial_KE[rows_K],
         accuracy_KSE=None if data.accuracy_KSE is None else data.accuracy_KSE[rows_K],
         experience_KS=None if data.experience_KS is None else data.experience_KS[rows_K],
+        judged_KM=None if data.judged_KM is None else data.judged_KM[rows_K],
     )
 
 
