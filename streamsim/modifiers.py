@@ -62,7 +62,10 @@ class Modified:
 
 class ChangeInputs(Protocol):
     def __call__(self, tables: Tables, x: Tensor, ids: Tensor, mark: Tensor) -> Tensor:
-        """Inputs `[N, ...]` of samples with ids and marks `[N]`, changed."""
+        """Inputs `[N, ...]` of samples with ids and marks `[N]`, changed.
+
+        `tables` are those of the replica and the stream's pool.
+        """
         ...
 
 
@@ -86,7 +89,7 @@ class MarkedView:
         x = self.view.inputs(pool, tables, ids // self.radix)
         if self.change_inputs is None:
             return x
-        return self.change_inputs(tables, x, ids, ids % self.radix)
+        return self.change_inputs({**pool, **tables}, x, ids, ids % self.radix)
 
     def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         y = self.view.labels(pool, tables, ids // self.radix)
@@ -110,7 +113,7 @@ class GeneratingMarkedView(MarkedView):
         x, y = self.view.samples(pool, tables, ids // self.radix)
         mark = ids % self.radix
         if self.change_inputs is not None:
-            x = self.change_inputs(tables, x, ids, mark)
+            x = self.change_inputs({**pool, **tables}, x, ids, mark)
         return x, y if self.change_labels is None else self.change_labels(y, mark)
 
     def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:

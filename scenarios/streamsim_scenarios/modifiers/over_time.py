@@ -83,8 +83,7 @@ class OverTime:
             replica = in_time(stream, own, stream.draw(key))
             train, test = self._marks(own, stream, replica)
             marked = mark(replica, self._radix, train, test)
-            tables = {f"{self.name}/{n}": t for n, t in self._tables(own, stream).items()}
-            return replace(marked, tables={**replica.tables, **tables})
+            return replace(marked, tables=self._with(replica.tables, self._tables(own, stream)))
 
         def labels(y: Tensor, mark: Tensor) -> Tensor:
             return self._labels(y, self._level(mark), stream.spec.num_classes)
@@ -97,7 +96,12 @@ class OverTime:
             change_labels=labels if on_labels else None,
             tell=lambda mark: {self.name: self._level(mark)},
         )
-        return replace(stream, spec=replace(stream.spec, ordered=True), view=view, draw=draw)
+        pool = self._with(stream.pool, self._shared(stream))
+        spec = replace(stream.spec, ordered=True)
+        return replace(stream, spec=spec, pool=pool, view=view, draw=draw)
+
+    def _with(self, tables: Tables, own: Tables) -> Tables:
+        return {**tables, **{f"{self.name}/{name}": table for name, table in own.items()}}
 
     def _check_stream(self, stream: Stream) -> None:
         num_classes, shape = stream.spec.num_classes, stream.spec.input_shape
@@ -125,8 +129,12 @@ class OverTime:
         """What the modifier draws for a replica."""
         return {}
 
+    def _shared(self, stream: Stream) -> Tables:
+        """What all replicas share."""
+        return {}
+
     def _inputs(self, tables: Tables, x: Tensor, ids: Tensor, level: Tensor) -> Tensor:
-        """Inputs `[N, ...]` at levels `[N]` float32, with the replica's own `_tables`."""
+        """Inputs `[N, ...]` at levels `[N]` float32, with the `_tables` and what is `_shared`."""
         raise AssertionError
 
     def _labels(self, y: Tensor, level: Tensor, num_classes: int) -> Tensor:
