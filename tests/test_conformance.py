@@ -20,6 +20,8 @@ SMALL: dict[str, Any] = {
     "memory_size": 40,  # full within the first experience of the toy
     "iterations": 3,
     "num_samples": 30,
+    "trigger": "periodic",  # a real detector says nothing on so few samples
+    "period": 10,
 }
 LARGE = ("mnist", "cifar", "omniglot")  # data sets of these names take long to read
 

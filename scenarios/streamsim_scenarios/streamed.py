@@ -59,6 +59,7 @@ class Streamed:
     """
 
     prequential: ClassVar[bool] = True  # judge learners while they learn
+    reference: ClassVar[str] = "Gama et al. 2014, A survey on concept drift adaptation"
     dataset: ClassVar[str] = ""
     own: ClassVar[LabelledData | None] = None
 

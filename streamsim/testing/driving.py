@@ -115,9 +115,14 @@ def go_through(learner: Population, experience: int, cuts: Cuts = whole) -> None
         learner.end(experience)
 
 
+def trained_state(learner: Population) -> dict[str, Tensor]:
+    """What training changes; what detectors have read is kept beside it, and grows."""
+    return {name: leaf for name, leaf in learner.state().items() if not name.startswith("watch/")}
+
+
 def moment(learner: Population, after: int) -> Moment:
     """What a population is at this moment, and its test results on every experience."""
-    state = {name: leaf.clone() for name, leaf in learner.state().items()}
+    state = {name: leaf.clone() for name, leaf in trained_state(learner).items()}
     if learner.size == 1:
         state = {name: leaf[None] for name, leaf in state.items()}
     return {**state, CORRECT: learner.correct(range(num_experiences(learner)), after)}

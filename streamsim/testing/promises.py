@@ -28,6 +28,7 @@ from streamsim.testing.driving import (
     num_experiences,
     rows,
     train,
+    trained_state,
 )
 from streamsim.testing.toys import Given, altered
 from streamsim.testing.watching import (
@@ -99,7 +100,7 @@ def keeps_state(subject: Subject) -> str:
     """The tree of tensors that training changes looks the same after every phase."""
     learner = subject.learner(SEEDS[:1])
     learner.start()
-    first = learner.state()
+    first = trained_state(learner)
     for experience in range(num_experiences(learner)):
         num_steps = learner.num_steps(experience)
         if not num_steps:
@@ -111,7 +112,7 @@ def keeps_state(subject: Subject) -> str:
         )
         for phase, go in phases:
             go()
-            if odd := _changed_shape(first, learner.state()):
+            if odd := _changed_shape(first, trained_state(learner)):
                 return f"{odd} after {phase} experience {experience}"
     return ""
 

@@ -39,12 +39,12 @@ def check(
     training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy;
     `split-digits+label-noise` is a scenario. A modifier is checked on small streams.
     """
-    if foreign.is_foreign(name):
+    kinds = [kind for kind in KINDS if registry.offers(kind, name)]
+    if not kinds and foreign.is_foreign(name):
         raise ValueError(
             f"'{name}' is not made of parts, which are what is checked here; try it: streamsim run "
             f"sea-abrupt {name}"
         )
-    kinds = [kind for kind in KINDS if registry.offers(kind, name)]
     if not kinds and "+" in name:
         base = name.partition("+")[0].strip()
         kinds = ["scenario" if base in registry.plugins("scenario") else "strategy"]

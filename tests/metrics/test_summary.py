@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from streamsim.metrics import METRICS, mean_ci, per_replica, summarize
+from streamsim.metrics.prequential import CURVES
 
 MATRIX = [[0.80, 0.30, 0.10], [0.60, 0.90, 0.20], [0.50, 0.70, 0.85]]
 ON_CURVES = ["min_accuracy", "worst_case_accuracy", "stability_gap"]
@@ -54,6 +55,16 @@ def joint_table(seeds: tuple[int, ...] = (1, 2)) -> pd.DataFrame:
     return table[table["after"] == 2].assign(accuracy=0.9)
 
 
+def judged_table(seeds: tuple[int, ...] = (1, 2)) -> pd.DataFrame:
+    """Prequential curves of two moments; the last says 0.6, or 0.7 for the next seed."""
+    rows = [
+        {"setting": 0, "seed": seed, "position": position, **dict.fromkeys(CURVES, value)}
+        for n, seed in enumerate(seeds)
+        for position, value in ((200, 0.6 + 0.1 * n), (100, 0.1))
+    ]
+    return pd.DataFrame(rows)
+
+
 def replica_table(diverged: dict[int, int | None]) -> pd.DataFrame:
     """Replicas of setting 0: seed -> experience it diverged in."""
     where = pd.array(list(diverged.values()), dtype="Int64")
@@ -79,7 +90,9 @@ def test_one_row_per_setting_and_metric_in_catalogue_order() -> None:
 def test_a_complete_run_has_every_number_and_no_note() -> None:
     replicas = replica_table({1: None, 2: None})
     protocol = {"setting": "domain"}
-    summary = summarize(accuracy_table(), continual_table(), replicas, joint_table(), protocol)
+    summary = summarize(
+        accuracy_table(), continual_table(), replicas, joint_table(), protocol, judged_table()
+    )
     assert summary["note"].tolist() == [""] * len(METRICS)
     assert summary.set_index("metric")["mean"].to_dict() == pytest.approx(
         {
@@ -93,6 +106,7 @@ def test_a_complete_run_has_every_number_and_no_note() -> None:
             "min_accuracy": (0.4 + 0.6) / 2,
             "worst_case_accuracy": (0.85 + 2 * 0.5) / 3,
             "stability_gap": (0.3 + 0.2 + 0.3) / 3,
+            **{f"prequential_{name}": 0.65 for name in CURVES},
         }
     )
     assert (summary["num_seeds"] == 2).all()

@@ -105,7 +105,7 @@ def test_nothing_but_samples_is_revealed() -> None:
     ("options", "line"),
     [
         ({"positions": (10,)}, "4 concepts need 3 of them"),
-        ({"positions": (10, 10, 20)}, "growing numbers between 0 and n_samples=20000"),
+        ({"positions": (10, 10, 20)}, "positions=10,10,20: choose growing numbers"),
         ({"positions": (10, 20, 20_000)}, "growing numbers"),
         ({"widths": (1, 2)}, "give one number of samples, or 3"),
         ({"widths": (-1,)}, "0 or more"),
