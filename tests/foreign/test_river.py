@@ -12,7 +12,17 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from river import drift, ensemble, evaluate, forest, linear_model, metrics, multiclass, naive_bayes
+from river import (
+    base,
+    drift,
+    ensemble,
+    evaluate,
+    forest,
+    linear_model,
+    metrics,
+    multiclass,
+    naive_bayes,
+)
 from river import tree as trees
 from torch import Tensor
 
@@ -142,6 +152,35 @@ def test_on_electricity_it_scores_what_river_scores_on_the_file(
     samples = zip(inputs.to_dict("records"), labels.tolist(), strict=True)
     expected = evaluate.progressive_val_score(samples, make(), SCORE())
     assert run.prequential()["accuracy"].iloc[-1] == pytest.approx(expected.get(), abs=1e-12)
+
+
+CLASSIFIERS = {
+    name: kind for name, kind in river._public().items() if issubclass(kind, base.Classifier)
+}
+TEXT_ONLY = {"facto.FFMClassifier", "facto.FwFMClassifier"}  # their features have names in parts
+
+
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+def test_every_classifier_is_described_and_predicts_what_it_predicts_in_river(name: str) -> None:
+    options = foreign.describe(f"river:{name}").options
+    required = [option.name for option in options if option.default == "required"]
+    if required:
+        with pytest.raises(ValueError, match=rf"strategy\.{required[0]} is needed"):
+            foreign.recipe(f"river:{name}", {})
+        return
+    seed = {"seed": 1} if any(option.name == "seed" for option in options) else {}
+    try:
+        theirs = CLASSIFIERS[name](**seed)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    ours = river.recipe(f"river:{name}", seed).model(torch.tensor(0))
+    generator = torch.Generator().manual_seed(0)
+    for row in torch.rand(40, 3, generator=generator).tolist():
+        keys = ("a_1", "b_1", "b_2") if name in TEXT_ONLY else range(3)
+        x: Any = dict(zip(keys, row, strict=True))
+        assert ours.predict(x).label == theirs.predict_one(x)
+        ours.learn(x, int(row[0] > row[1]))
+        theirs.learn_one(x, int(row[0] > row[1]))
 
 
 # -- seeds ----------------------------------------------------------------------------------------
