@@ -1,4 +1,6 @@
-"""From names to parts that fit each other and the stream, or to a line that says why not."""
+"""From names to scenarios, and to parts that fit each other and the stream, or to a line that says
+why not.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamsim import options, registry
+from streamsim.modifiers import Modified
 from streamsim.options import did_you_mean
 from streamsim.strategy import EXCLUSIVE, Part, overrides
-from streamsim.stream import Reveal, StreamSpec
+from streamsim.stream import Reveal, Scenario, StreamSpec
 
 REMEDIES = {
     Reveal.TASK_LABELS: "reveal them with --set scenario.setting=task",
-    Reveal.BOUNDARIES: "reveal them with --set scenario.boundaries=revealed",
+    Reveal.BOUNDARIES: "reveal them with --set scenario.boundaries=revealed "
+    "(a blurred stream has none)",
     Reveal.META_CLASSES: "keep some apart with --set scenario.meta_classes=4 or more",
 }
 
@@ -23,15 +27,75 @@ def part_classes(strategy: str) -> dict[str, type[Part]]:
     >>> list(part_classes("replay+lwf"))
     ['replay', 'lwf']
     """
-    names = [name.strip() for name in strategy.split("+")]
+    names = _names("strategy", strategy, "part", "replay+lwf")
+    return {name: registry.load("strategy", name) for name in names}
+
+
+def _names(what: str, text: str, of: str, example: str) -> list[str]:
+    """Names joined by plus signs, each once."""
+    names = [name.strip() for name in text.split("+")]
     for name in names:
         if not name:
-            raise ValueError(
-                f"strategy '{strategy}' has an empty part; write names as in replay+lwf"
-            )
+            raise ValueError(f"{what} '{text}' has an empty {of}; write names as in {example}")
         if names.count(name) > 1:
-            raise ValueError(f"strategy '{strategy}' has the part '{name}' twice; name it once")
-    return {name: registry.load("strategy", name) for name in names}
+            raise ValueError(f"{what} '{text}' has the {of} '{name}' twice; name it once")
+    return names
+
+
+def scenario_classes(scenario: str) -> dict[str, type[Any]]:
+    """The class of a scenario, then those of its modifiers, by name.
+
+    >>> list(scenario_classes("split-digits+label-noise"))
+    ['split-digits', 'label-noise']
+    """
+    base, *modifiers = _names("scenario", scenario, "modifier", "split-digits+label-noise")
+    return {
+        base: registry.load("scenario", base),
+        **{name: registry.load("modifier", name) for name in modifiers},
+    }
+
+
+def scenario_owners(classes: Mapping[str, type], key: str) -> list[str]:
+    """Whose option it is: the scenario's own comes first; `blurred.width` names a modifier."""
+    base, *modifiers = classes
+    modifier, dot, option = key.rpartition(".")
+    if dot and modifier not in modifiers:
+        has = f"has {', '.join(modifiers)}" if modifiers else "has none"
+        raise ValueError(
+            f"unknown modifier '{modifier}' in scenario.{key}; this scenario {has}"
+            f"{did_you_mean(modifier, modifiers)}"
+        )
+    if dot or option in options.names(classes[base]) or not modifiers:
+        return [modifier if dot else base]
+    owners = [name for name in modifiers if option in options.names(classes[name])]
+    if not owners:
+        known = sorted({o for c in classes.values() for o in options.names(c)})
+        raise ValueError(
+            f"unknown option scenario.{key}; it has {', '.join(known)}{did_you_mean(key, known)}"
+        )
+    return owners
+
+
+def build_scenario(scenario: str, values: Mapping[str, Any]) -> Scenario:
+    """A scenario such as `split-digits+label-noise` with its options."""
+    classes = scenario_classes(scenario)
+    assigned: dict[str, dict[str, Any]] = {name: {} for name in classes}
+    for key, value in values.items():
+        option = key.rpartition(".")[2]
+        for owner in scenario_owners(classes, key):
+            if option in assigned[owner]:
+                raise ValueError(
+                    f"scenario.{owner}.{option} is given twice, once as scenario.{option}; keep one"
+                )
+            assigned[owner][option] = value
+    base, *modifiers = classes
+    built: Scenario = options.build(classes[base], assigned[base], "scenario")
+    if not modifiers:
+        return built
+    return Modified(
+        built,
+        {n: options.build(classes[n], assigned[n], f"scenario.{n}") for n in modifiers},
+    )
 
 
 def assign(classes: Mapping[str, type], values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -15,9 +15,10 @@ from typing import Any
 
 from torch import nn
 
-from streamsim import composition, foreign, options, registry
+from streamsim import composition, foreign, options, registry, scenario_file
 from streamsim.fingerprint import fingerprint
 from streamsim.foreign import Recipe
+from streamsim.modifiers import Modified, Modifier
 from streamsim.optimizers import TrainOptions
 from streamsim.options import did_you_mean
 from streamsim.prequential import PrequentialOptions
@@ -98,7 +99,13 @@ def resolve(
     transference: bool = False,
     prequential: bool | None = None,
 ) -> tuple[Configuration, Objects]:
-    """Validate everything given, fill in every default, and keep objects given from Python."""
+    """Validate everything given, fill in every default, and keep objects given from Python.
+
+    A scenario may be a file ending in .toml (`streamsim.scenario_file`); `values` go before it.
+    """
+    if isinstance(scenario, str) and scenario.endswith(scenario_file.ENDING):
+        scenario, written = scenario_file.read(scenario)
+        values = {**{k: v for k, v in written.items() if k not in sweep}, **values}
     parts = None
     if not isinstance(strategy, str):
         parts = [strategy] if isinstance(strategy, Part) else list(strategy)
@@ -109,7 +116,7 @@ def resolve(
     )
     if eval_every is not None and eval_every < 1:
         raise ValueError(f"eval_every={eval_every}: give a number of steps, at least 1")
-    chosen = objects.scenario or registry.load("scenario", str(scenario))
+    chosen = objects.scenario or next(iter(composition.scenario_classes(str(scenario)).values()))
     if prequential is None:  # scenarios of drifting streams ask for it
         prequential = getattr(chosen, "prequential", False)
     wanted = {"transference": transference, "prequential": prequential}
@@ -233,8 +240,7 @@ def _build(
 ) -> Setting:
     scenario = objects.scenario
     if scenario is None:
-        cls = registry.load("scenario", names.scenario)
-        scenario = options.build(cls, sections["scenario"], "scenario")
+        scenario = composition.build_scenario(names.scenario, sections["scenario"])
     learner = None
     model = objects.model
     if objects.parts is None and foreign.is_foreign(names.strategy):
@@ -258,7 +264,13 @@ def _build(
 
 def _options_of(setting: Setting) -> dict[str, Any]:
     """Every option with its value, defaults included."""
-    found = _fields("scenario", setting.scenario)
+    scenario: Scenario = setting.scenario
+    modifiers: Mapping[str, Modifier] = {}
+    if isinstance(setting.scenario, Modified):
+        scenario, modifiers = setting.scenario.base, setting.scenario.modifiers
+    found = _fields("scenario", scenario)
+    for name, modifier in modifiers.items():
+        found |= _fields(f"scenario.{name}", modifier)
     for part in setting.parts:
         found |= _fields(f"strategy.{part.name}", part)
     owner = getattr(setting.model, "__self__", None)
@@ -314,8 +326,13 @@ def _resolve_sweep(
 
 
 def _full_names(names: Configuration, objects: Objects, name: str) -> list[str]:
-    """`strategy.alpha` to `strategy.lwf.alpha`; other names are full already."""
+    """`strategy.alpha` to `strategy.lwf.alpha`; names of scenarios with modifiers likewise."""
     section, _, option = name.partition(".")
+    if section == "scenario" and objects.scenario is None:
+        named = composition.scenario_classes(names.scenario)
+        base, last = next(iter(named)), option.rpartition(".")[2]
+        owners = composition.scenario_owners(named, option)
+        return [f"scenario.{'' if o == base else o + '.'}{last}" for o in owners]
     if section != "strategy" or (objects.parts is None and foreign.is_foreign(names.strategy)):
         return [name]
     if objects.parts is None:

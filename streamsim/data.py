@@ -73,10 +73,11 @@ class DataSet(NamedTuple):
     """A published data set: what it is, how it is read, its files below the data root."""
 
     about: str
-    read: Reader
+    read: Reader | None  # None: rows in the order of time, which only scenarios read
     files: tuple[str, ...] = ()  # NAME counts as present when NAME.zip is
     torchvision: str = ""  # the torchvision class that downloads it
     parts: tuple[Mapping[str, bool], ...] = ({"train": True},)  # arguments that bring all of it
+    source: str = ""  # where it comes from, if not by torchvision
 
 
 class Status(NamedTuple):
@@ -104,15 +105,27 @@ def data_root(given: Path | None = None) -> Path:
 def load(name: str, root: Path) -> LabelledData:
     """A data set as tensors, or one ValueError line that says what to do."""
     known = _known(name)
-    if missing := _missing(known, root):
-        raise ValueError(
-            f"{name} is not in {root} (no {missing}); run `streamsim data get {name}`, "
-            "or name the folder that has it with --data-root or STREAMSIM_DATA"
-        )
+    if known.read is None:
+        raise ValueError(f"{name} is rows in the order of time; use the scenario '{name}'")
+    files(name, root)
     try:
         return _labelled(name, known.read(name, root))
     except OSError as error:
         raise ValueError(f"{name} in {root} cannot be read: {readers.first_line(error)}") from None
+
+
+def files(name: str, root: Path) -> list[Path]:
+    """The files of a data set, or one ValueError line that says what to do."""
+    known = _known(name)
+    if missing := _missing(known, root):
+        how = f"put it there, from {known.source}"
+        if known.torchvision:
+            how = f"run `streamsim data get {name}`"
+        raise ValueError(
+            f"{name} is not in {root} (no {missing}); {how}, "
+            "or name the folder that has it with --data-root or STREAMSIM_DATA"
+        )
+    return [root / file for file in known.files]
 
 
 def status(name: str, root: Path) -> Status:
@@ -125,7 +138,9 @@ def status(name: str, root: Path) -> Status:
 def get(name: str, root: Path) -> Status:
     """Download a data set unless it is there; a killed download leaves no half-written file."""
     known = _known(name)
-    if _missing(known, root):
+    if not known.torchvision:
+        files(name, root)  # what cannot be downloaded is there, or its message says how to get it
+    elif _missing(known, root):
         try:
             root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=root, prefix=f".{name}-") as folder:
@@ -187,6 +202,12 @@ def _cifar(num_classes: int, folder: str, *files: str) -> DataSet:
     return DataSet(about, readers.cifar(kind), tuple(f"{folder}/{f}" for f in files), kind)
 
 
+def _drift_data_set(about: str, prefix: str) -> DataSet:
+    files = tuple(f"streams/{prefix}_{part}.csv" for part in ("data", "class"))
+    source = "https://github.com/vlosing/driftDatasets"
+    return DataSet(f"{about}, 2 classes", None, files, source=source)
+
+
 _IDX = ("images-idx3", "labels-idx1")
 _BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
 DATASETS: Mapping[str, DataSet] = {
@@ -202,4 +223,12 @@ DATASETS: Mapping[str, DataSet] = {
         "Omniglot",
         ({"background": True}, {"background": False}),
     ),
+    "electricity": DataSet(
+        "45,312 rows in time order, 6 features, 2 classes",
+        None,
+        ("streams/electricity.csv",),
+        source="data/ of https://github.com/adaptive-machine-learning/CapyMOA",
+    ),
+    "weather": _drift_data_set("18,159 rows in time order, 8 features", "NEweather"),
+    "sea-concepts": _drift_data_set("50,000 rows in order, 3 features", "SEA_training"),
 }

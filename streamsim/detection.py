@@ -7,8 +7,9 @@ from before the learner learned from it. Shape letters: R replicas, B samples of
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -29,6 +30,7 @@ Trigger = Literal[
     "never",
 ]
 Signal = Literal["error", "loss"]
+Direction = Literal["up", "both"]
 RIVER = {
     "adwin": "ADWIN",
     "kswin": "KSWIN",
@@ -39,6 +41,7 @@ RIVER = {
     "hddm-w": "binary.HDDM_W",
 }
 BINARY = ("ddm", "eddm", "hddm-a", "hddm-w")  # read errors only
+NEWEST = 30  # samples that show whether a change was for the worse
 
 
 class Watch(NamedTuple):
@@ -47,6 +50,7 @@ class Watch(NamedTuple):
     trigger: Trigger
     options: Mapping[str, float] = {}
     signal: Signal = "error"
+    direction: Direction = "up"  # up: a change for the better raises no alarm
     period: int = 1000  # samples between alarms of `periodic`
     recent: int = 0  # samples before an alarm that the part wants to see
 
@@ -61,13 +65,28 @@ class Detector(Protocol):
 
 @dataclass
 class _River:
-    """A detector of river."""
+    """A detector of river.
+
+    Some of them also speak when errors get rarer, as they do after every reset: a learner that is
+    reset for that never gets anywhere. Going up, a detection is an alarm only if the newest values
+    are above the mean since the last detection.
+    """
 
     detector: Any
+    direction: Direction
+    newest: deque[float] = field(default_factory=lambda: deque(maxlen=NEWEST))
+    total: float = 0.0
+    count: int = 0
 
     def update(self, value: float) -> bool:
+        self.newest.append(value)
+        self.total, self.count = self.total + value, self.count + 1
         self.detector.update(value)
-        return bool(self.detector.drift_detected)
+        if not self.detector.drift_detected:
+            return False
+        risen = sum(self.newest) / len(self.newest) > self.total / self.count
+        self.total, self.count = 0.0, 0
+        return risen or self.direction == "both"
 
 
 @dataclass
@@ -107,7 +126,7 @@ def detector(watch: Watch, drifts: Sequence[int], seed: int) -> Detector:
     if "seed" in parameters:
         given["seed"] = seed
     try:
-        return _River(kind(**given))
+        return _River(kind(**given), watch.direction)
     except (TypeError, ValueError) as error:
         raise ValueError(f"detector {watch.trigger}: {error}") from None
 

@@ -72,6 +72,8 @@ def _line(error: Any, where: str) -> str:
     path = ".".join([where, *(str(part) for part in error["loc"] if not isinstance(part, int))])
     text = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
+    if error["type"] == "missing":
+        return f"{path} is required: --set {path}=..."
     if not error["loc"]:  # a check across options, whose text names what was given
         return f"{where}: {text}"
     shown = ",".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)

@@ -137,15 +137,21 @@ class Recorder:
                 **{name: torch.tensor([value]) for name, value in columns.items()},
             )
 
+    def watched(self) -> None:
+        """From here on the run has a table of alarms, even without any."""
+        self._empty("alarms", "position", "watcher")
+
     def drifts(self, replicas: Replicas, positions: Sequence[Sequence[int]]) -> None:
-        """True drifts, as many samples into the stream; from here on the run has both tables."""
-        for table, more in (("alarms", ["watcher"]), ("drifts", list[str]())):
-            for name in ("setting", "seed", "position", *more):
-                empty = torch.empty(0, dtype=torch.int64)
-                self.rows.setdefault(table, {}).setdefault(name, []).append(empty)
+        """True drifts, as many samples into the stream; from here on the run has the table."""
+        self._empty("drifts", "position")
         for replica, row in zip(replicas, positions, strict=True):
             if row:
                 self._add("drifts", [replica] * len(row), position=torch.tensor(row))
+
+    def _empty(self, table: str, *columns: str) -> None:
+        for name in ("setting", "seed", *columns):
+            none = torch.empty(0, dtype=torch.int64)
+            self.rows.setdefault(table, {}).setdefault(name, []).append(none)
 
     def end_chunk(self, replicas: Replicas) -> None:
         experience, step = self.diverged_R2.unbind(1)

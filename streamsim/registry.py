@@ -1,5 +1,8 @@
 """Plugins by name. A package offers a table `name -> "module:attribute"` by entry point; a plugin
 is imported when it is asked for, and one that cannot be imported never harms the others.
+
+A name such as `river:NAME` stands for a family: its class has a class method `named`, which gives
+the plugin class for `river:Phishing`, or a ValueError for a name that is not in the family.
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ from typing import Any, Literal, NamedTuple
 
 from streamsim.options import did_you_mean
 
-Kind = Literal["scenario", "strategy", "model"]
+Kind = Literal["scenario", "modifier", "strategy", "model"]
 GROUPS: Mapping[Kind, str] = {
     "scenario": "streamsim.scenarios",
+    "modifier": "streamsim.modifiers",
     "strategy": "streamsim.strategies",
     "model": "streamsim.models",
 }
+MEMBER = ":NAME"  # the end of a family's name
 PLURALS: Mapping[Kind, str] = {
     "scenario": "scenarios",
+    "modifier": "modifiers",
     "strategy": "strategies",
     "model": "models",
 }
@@ -70,16 +76,44 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
+def offers(kind: Kind, name: str) -> bool:
+    """Whether a name is registered, or belongs to a family that is."""
+    return name in plugins(kind) or _family(kind, name) is not None
+
+
+def is_family(name: str) -> bool:
+    """Whether a registered name stands for others.
+
+    >>> is_family("river:NAME"), is_family("replay")
+    (True, False)
+    """
+    return name.endswith(MEMBER)
+
+
+def _family(kind: Kind, name: str) -> str | None:
+    prefix, colon, member = name.partition(":")
+    return prefix + MEMBER if colon and member and prefix + MEMBER in plugins(kind) else None
+
+
 def load(kind: Kind, name: str) -> type[Any]:
     """The plugin class of a name; ValueError with a near name, or with why the plugin is broken."""
     known = plugins(kind)
-    if name not in known:
-        working = [n for n, plugin in known.items() if not plugin.problem]
-        raise ValueError(
-            f"unknown {kind} '{name}'{did_you_mean(name, working)}"
-            f" (see: streamsim list {PLURALS[kind]})"
-        )
-    plugin = known[name]
+    if name in known:
+        return _load(kind, name)
+    if family := _family(kind, name):
+        found: type[Any] = _load(kind, family).named(name.partition(":")[2])
+        return found
+    member = ":" + name.partition(":")[2]
+    working = [n.replace(MEMBER, member) for n, plugin in known.items() if not plugin.problem]
+    raise ValueError(
+        f"unknown {kind} '{name}'{did_you_mean(name, working)}"
+        f" (see: streamsim list {PLURALS[kind]})"
+    )
+
+
+def _load(kind: Kind, name: str) -> type[Any]:
+    """The class behind a name in a table."""
+    plugin = plugins(kind)[name]
     problem = plugin.problem
     if not problem:
         module, _, attribute = plugin.target.partition(":")

@@ -129,6 +129,24 @@ class ExactView(View, Protocol):
         ...
 
 
+@runtime_checkable
+class KnowingView(View, Protocol):
+    """A view that knows what no learner may: ground truth, for evaluation and pictures."""
+
+    def truth(self, pool: Tables, tables: Tables, ids: Tensor) -> Mapping[str, Tensor]:
+        """A number `[N]` float64 for each of the ids `[N]`, by name.
+
+        `concept` is the place among the concepts in the order in which they appear, a fraction
+        while one turns into the next.
+        """
+        ...
+
+
+def truth_of(view: View, pool: Tables, tables: Tables, ids: Tensor) -> Mapping[str, Tensor]:
+    """The ground truth of a view; nothing if it has none."""
+    return view.truth(pool, tables, ids) if isinstance(view, KnowingView) else {}
+
+
 @dataclass(frozen=True)
 class Stream:
     """A scenario with its data: what every replica shares, and how one replica is drawn."""

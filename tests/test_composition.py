@@ -10,8 +10,14 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import composition, strategy
+from streamsim.modifiers import Modified
 from streamsim.strategy import Context, Data, Params, Part, Predictor, Scope, State, with_options
 from streamsim.stream import Batch, Reveal, StreamSpec
+from streamsim_scenarios.drift import SeaAbrupt
+from streamsim_scenarios.modifiers.blurred import Blurred
+from streamsim_scenarios.modifiers.feature_shift import FeatureShift
+from streamsim_scenarios.modifiers.label_noise import LabelNoise
+from streamsim_scenarios.split import SplitDigits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,3 +307,50 @@ def test_data_comes_in_batches_with_their_weights() -> None:
     batches = list(data.batches(2))
     assert [batch.y.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
     assert [batch.weight.tolist() for batch in batches] == [[1, 1], [1, 1], [0]]
+
+
+# -- scenarios and their modifiers ----------------------------------------------------------------
+def test_a_scenario_without_modifiers_is_itself() -> None:
+    built = composition.build_scenario("split-digits", {"n_experiences": 2})
+    assert built == SplitDigits(n_experiences=2)
+
+
+def test_modifiers_come_in_the_order_written_with_their_options() -> None:
+    values = {"n_experiences": 2, "blurred.width": 30, "share": "0.5"}
+    built = composition.build_scenario("split-digits+label-noise+blurred", values)
+    assert isinstance(built, Modified)
+    assert built.base == SplitDigits(n_experiences=2)
+    assert list(built.modifiers.items()) == [
+        ("label-noise", LabelNoise(share=0.5)),
+        ("blurred", Blurred(width=30)),
+    ]
+
+
+def test_a_bare_option_is_the_scenarios_own_or_every_modifiers_that_has_it() -> None:
+    built = composition.build_scenario("sea-abrupt+feature-shift", {"widths": (7,)})
+    assert isinstance(built, Modified)
+    assert built.base == SeaAbrupt(widths=(7,))
+    assert built.modifiers["feature-shift"] == FeatureShift()
+    shared = composition.build_scenario("split-digits+label-noise+missing-labels", {"share": 0.2})
+    assert isinstance(shared, Modified)
+    assert [modifier.share for modifier in shared.modifiers.values()] == [0.2, 0.2]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "line"),
+    [
+        ("split-digitz+blurred", {}, "unknown scenario 'split-digitz'; did you mean"),
+        ("blurred", {}, "unknown scenario 'blurred'"),
+        ("split-digits+replay", {}, "unknown modifier 'replay'"),
+        ("split-digits+ +blurred", {}, "has an empty modifier; write names as in split-digits+"),
+        ("split-digits+blurred+blurred", {}, "has the modifier 'blurred' twice"),
+        ("split-digits+blurred", {"width": 1, "blurred.width": 2}, "scenario.blurred.width is giv"),
+        ("split-digits+blurred", {"blured.width": 2}, "unknown modifier 'blured' .* 'blurred'"),
+        ("split-digits", {"blurred.width": 2}, "this scenario has none"),
+        ("split-digits+blurred", {"blurred.widht": 2}, "unknown option scenario.blurred.widht"),
+        ("split-digits+blurred", {"clases": 2}, "unknown option scenario.clases; .* 'classes'"),
+    ],
+)
+def test_scenarios_that_cannot_be_are_refused(name: str, values: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        composition.build_scenario(name, values)

@@ -453,3 +453,32 @@ def test_a_part_given_twice_from_python_is_refused() -> None:
 def test_a_strategy_without_parts_is_refused() -> None:
     with pytest.raises(ValueError, match="part"):
         resolve([])
+
+
+# -- scenarios with modifiers ---------------------------------------------------------------------
+def test_options_of_modifiers_are_kept_by_name_and_build_the_same_again() -> None:
+    found, objects = resolve_objects(
+        options={"scenario.width": 3}, scenario="split-digits+label-noise+blurred"
+    )
+    assert found.options["scenario.blurred.width"] == 3
+    assert found.options["scenario.label-noise.share"] == 0.1
+    assert found.options["scenario.n_experiences"] == 5
+    once = configuration.build(found, objects, {}).scenario
+    again = resolve(options=found.options, scenario=found.scenario)
+    assert again == found
+    assert configuration.build(again, Objects(), {}).scenario == once
+
+
+def test_options_of_modifiers_are_swept_by_their_full_names() -> None:
+    found, objects = resolve_objects(
+        sweep={"scenario.share": ["0", "0.4"]}, scenario="split-digits+label-noise"
+    )
+    assert found.sweep == {"scenario.label-noise.share": (0.0, 0.4)}
+    assert "scenario.label-noise.share" not in found.options
+    settings = [configuration.build(found, objects, values).scenario for values in found.settings()]
+    assert [s.modifiers["label-noise"].share for s in settings] == [0.0, 0.4]  # type: ignore[attr-defined]
+
+
+def test_a_drifting_base_is_judged_while_learning_under_modifiers_too() -> None:
+    found = resolve(scenario="sea-abrupt+label-noise")
+    assert "prequential.block" in found.options

@@ -29,6 +29,7 @@ def _names(kind: Kind) -> list[Any]:
     return [
         pytest.param(name, marks=pytest.mark.slow if name in slow else ())
         for name in registry.plugins(kind)
+        if not registry.is_family(name)  # tests of the families check some of their members
     ]
 
 
@@ -78,3 +79,26 @@ def test_sums_of_parts_conform(name: str) -> None:
         if any(key.partition(".")[2] in options.names(registry.load("strategy", p)) for p in parts)
     }
     assert [result for result in check(name, options=given) if not result.passed] == []
+
+
+@pytest.mark.parametrize("name", _names("modifier"))
+def test_modifier_conforms(name: str) -> None:
+    assert [result for result in check(name) if not result.passed] == []
+
+
+@pytest.mark.parametrize("base", ["split-digits", "permuted-digits", "sea-gradual"])
+@pytest.mark.parametrize("name", _names("modifier"))
+def test_modified_scenario_conforms(base: str, name: str) -> None:
+    results = check(f"{base}+{name}")
+    absent = [r.detail for r in results if r.check == DATA and "needs images" in r.detail]
+    if absent:
+        pytest.skip(absent[0])
+    assert [result for result in results if not result.passed] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["split-digits+imbalance+label-noise+blurred", "sea-abrupt+input-noise+feature-shift"],
+)
+def test_sums_of_modifiers_conform(name: str) -> None:
+    assert [result for result in check(name) if not result.passed] == []

@@ -82,7 +82,7 @@ def test_unknown_data_set_gets_a_near_name_or_all_of_them(tmp_path: Path) -> Non
     assert refusal("mnits", tmp_path) == "unknown data set 'mnits'; did you mean 'mnist'?"
     assert refusal("svhn", tmp_path) == (
         "unknown data set 'svhn'; there are digits, mnist, fashion-mnist, cifar10, cifar100, "
-        "omniglot"
+        "omniglot, electricity, weather, sea-concepts"
     )
 
 
@@ -98,6 +98,23 @@ def test_status_tells_what_is_there_without_reading(name: str, tmp_path: Path) -
     assert status.name == name
     assert status.path.exists()
     assert status.about
+
+
+def test_rows_in_order_are_for_scenarios_and_come_by_hand(tmp_path: Path) -> None:
+    assert refusal("weather", tmp_path) == (
+        "weather is rows in the order of time; use the scenario 'weather'"
+    )
+    for asked in (data.files, data.get):
+        with pytest.raises(ValueError, match=r"no streams/NEweather_data\.csv.*put it there, from"):
+            asked("weather", tmp_path)
+    (tmp_path / "streams").mkdir()
+    for part in ("data", "class"):
+        (tmp_path / f"streams/NEweather_{part}.csv").touch()
+    assert data.get("weather", tmp_path).present
+    assert [file.name for file in data.files("weather", tmp_path)] == [
+        "NEweather_data.csv",
+        "NEweather_class.csv",
+    ]
 
 
 # -- labelled data ---------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ THEIRS: dict[Trigger, Any] = {
 @pytest.mark.parametrize("trigger", list(THEIRS))
 def test_a_detector_is_rivers(trigger: Trigger) -> None:
     theirs = THEIRS[trigger]()
-    ours, alarms = detector(Watch(trigger), [], seed=3), []
+    ours, alarms = detector(Watch(trigger, direction="both"), [], seed=3), []
     for n, value in enumerate(errors()):
         theirs.update(value)
         assert ours.update(value) == theirs.drift_detected
@@ -46,6 +46,25 @@ def test_every_detector_of_river_can_be_made(trigger: Trigger) -> None:
 def test_every_trigger_is_known() -> None:
     assert set(get_args(Trigger)) == {*RIVER, "oracle", "periodic", "never"}
     assert set(BINARY) < set(RIVER)
+
+
+@pytest.mark.parametrize("trigger", ["adwin", "kswin", "page-hinkley"])
+def test_a_change_for_the_better_is_an_alarm_only_if_both_directions_count(
+    trigger: Trigger,
+) -> None:
+    options = {"threshold": 20.0} if trigger == "page-hinkley" else {}
+    better = [float(n % 3 != 0) for n in range(300)] + [0.0] * 300
+    worse = [0.0] * 300 + [float(n % 3 != 0) for n in range(300)]
+    found = {
+        (direction, name): sum(
+            map(detector(Watch(trigger, options, direction=direction), [], 1).update, values)
+        )
+        for direction in ("up", "both")
+        for name, values in (("better", better), ("worse", worse))
+    }
+    assert found["up", "better"] == 0
+    assert found["both", "better"] > 0
+    assert found["up", "worse"] > 0
 
 
 def test_options_of_a_detector_are_rivers() -> None:
@@ -94,6 +113,7 @@ def test_replicas_and_parts_have_detectors_of_their_own() -> None:
     alarms = fed(monitors(), errors())
     ddm = detector(Watch("ddm"), [], 0)
     raised = [n for n, value in enumerate(errors(), 1) if ddm.update(value)]
+    assert raised
     assert [p for part, replica, p in alarms if (part, replica) == ("a", 0)] == raised
     assert [(r, p) for part, r, p in alarms if part == "b"] == [(0, 6), (1, 8)]
     assert not [alarm for alarm in alarms if alarm[:2] == ("a", 1)]

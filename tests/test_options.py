@@ -209,6 +209,14 @@ def test_an_option_without_default_is_required() -> None:
         assert [option.default for option in options.describe(cls)] == ["required"]
 
 
+def test_an_option_that_must_be_given_is_asked_for_by_name() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Needy:
+        path: str
+
+    assert refusal(Needy, {}) == "toy.path is required: --set toy.path=..."
+
+
 def test_something_without_options_has_nothing_to_describe() -> None:
     assert options.describe(Bare) == []
     assert options.names(Bare) == []

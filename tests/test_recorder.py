@@ -206,6 +206,7 @@ def test_a_diverged_replica_is_not_judged_any_more() -> None:
 def test_a_watched_run_without_alarms_has_an_empty_table() -> None:
     recorder = fresh()
     recorder.drifts(REPLICAS, [[], [], []])
+    recorder.watched()
     for name in ("alarms", "drifts"):
         table = runs.frame(name, recorder.tables()[name])
         assert table.empty

@@ -83,6 +83,38 @@ def test_built_in_plugins_are_listed_first(site: Site) -> None:
     assert list(registry.plugins("strategy"))[-1] == "aaa"
 
 
+# -- families -------------------------------------------------------------------------------------
+FAMILY = """
+class Shoal:
+    @classmethod
+    def named(cls, name):
+        if name != "pike":
+            raise ValueError(f"no fish '{name}'")
+        return type(name, (cls,), {})
+"""
+
+
+def test_a_family_gives_the_plugins_of_its_names(site: Site) -> None:
+    site.install("lake", "PLUGINS = {'fish:NAME': 'lake_part:Shoal'}", FAMILY)
+    assert registry.load("strategy", "fish:pike").__name__ == "pike"
+    assert registry.load("strategy", "fish:NAME").__name__ == "Shoal"
+    assert registry.offers("strategy", "fish:pike")
+    assert not registry.offers("strategy", "bird:pike")
+    assert not registry.offers("strategy", "fish:")
+
+
+def test_a_family_says_which_names_it_does_not_have(site: Site) -> None:
+    site.install("lake", "PLUGINS = {'fish:NAME': 'lake_part:Shoal'}", FAMILY)
+    with pytest.raises(ValueError, match=r"^no fish 'perch'$"):
+        registry.load("strategy", "fish:perch")
+    assert "did you mean 'fish:pike'?" in problem("fisch:pike")
+
+
+def test_a_family_that_fails_gives_one_line(site: Site) -> None:
+    site.install("lake", "PLUGINS = {'fish:NAME': 'lake_part:Shoal'}", "import lake_engine")
+    assert "No module named 'lake_engine'" in problem("fish:pike")
+
+
 # -- a broken package -----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("table", "reason"),

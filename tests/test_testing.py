@@ -89,7 +89,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("registered")
 def test_an_unknown_name_is_refused_with_a_near_one() -> None:
     with pytest.raises(
-        ValueError, match="unknown scenario or strategy 'sond'; did you mean 'sound'"
+        ValueError, match="unknown scenario, modifier or strategy 'sond'; did you mean 'sound'"
     ):
         check("sond")
 

@@ -1,4 +1,4 @@
-"""Built-in scenarios by name; a family's module is imported when one of its names is asked for."""
+"""Built-in scenarios and modifiers by name; a module is imported when its name is asked for."""
 
 _SPLIT = {
     "split-digits": "SplitDigits",
@@ -34,9 +34,47 @@ _DRIFT = {
     "waveform-abrupt": "WaveformAbrupt",
     "tree-abrupt": "TreeAbrupt",
 }
-_FAMILIES = {"split": _SPLIT, "permuted": _PERMUTED, "rotated": _ROTATED, "drift": _DRIFT}
+_PUBLISHED = {
+    "electricity": "Electricity",
+    "weather": "Weather",
+    "sea-concepts": "SeaConcepts",
+}
+_STREAMED = {
+    "digits-stream": "DigitsStream",
+    "mnist-stream": "MnistStream",
+    "fashion-mnist-stream": "FashionMnistStream",
+    "digits-rotating": "DigitsRotating",
+    "mnist-rotating": "MnistRotating",
+    "fashion-mnist-rotating": "FashionMnistRotating",
+    "digits-noise": "DigitsNoise",
+    "digits-brightness": "DigitsBrightness",
+    "digits-label-swap": "DigitsLabelSwap",
+}
+_FAMILIES = {
+    "split": _SPLIT,
+    "permuted": _PERMUTED,
+    "rotated": _ROTATED,
+    "drift": _DRIFT,
+    "published": _PUBLISHED,
+    "table": {"table": "Table"},
+    "river_data": {"river:NAME": "RiverData"},
+    "streamed": _STREAMED,
+}
 PLUGINS = {
     name: f"streamsim_scenarios.{module}:{attribute}"
     for module, family in _FAMILIES.items()
     for name, attribute in family.items()
 }
+
+_MODIFIERS = {
+    "label-noise": "label_noise:LabelNoise",
+    "missing-labels": "missing_labels:MissingLabels",
+    "imbalance": "imbalance:Imbalance",
+    "blurred": "blurred:Blurred",
+    "feature-shift": "feature_shift:FeatureShift",
+    "input-noise": "input_noise:InputNoise",
+    "label-swap": "label_swap:LabelSwap",
+    "rotation": "rotation:Rotation",
+    "brightness": "brightness:Brightness",
+}
+MODIFIERS = {name: f"streamsim_scenarios.modifiers.{place}" for name, place in _MODIFIERS.items()}

@@ -10,7 +10,7 @@ Shape letters: N samples, K concepts in the order in which they appear, F featur
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import ClassVar, Self, cast
@@ -35,7 +35,7 @@ from streamsim_scenarios.concepts.sine import Sine
 from streamsim_scenarios.concepts.stagger import Stagger
 from streamsim_scenarios.concepts.waveform import Waveform
 from streamsim_scenarios.pools import Boundaries, reveals
-from streamsim_scenarios.takeovers import Kind, Takeovers, evenly
+from streamsim_scenarios.takeovers import Kind, Takeovers, check, check_length, each, evenly
 
 
 @plain_dataclass(frozen=True)
@@ -65,6 +65,9 @@ class DriftView:
 
     def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         raise AssertionError("a drifting stream has no task labels")
+
+    def truth(self, pool: Tables, tables: Tables, ids: Tensor) -> Mapping[str, Tensor]:
+        return {"concept": self._where(tables, ids)[1]}
 
     def _where(self, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Time and place among the concepts; test samples stand at the end of their experience."""
@@ -156,22 +159,8 @@ class Drift:
 
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:
-        takeovers = len(self.concepts) - 1
-        positions = self._positions
-        if len(positions) != takeovers:
-            raise ValueError(
-                f"positions={positions}: {len(self.concepts)} concepts need {takeovers} of them"
-            )
-        edges = [0, *positions, self.n_samples]
-        if any(a >= b for a, b in itertools.pairwise(edges)):
-            raise ValueError(
-                f"positions={positions}: choose growing numbers between 0 and "
-                f"n_samples={self.n_samples}"
-            )
-        if len(self.widths) not in (1, takeovers) or min(self.widths) < 0:
-            raise ValueError(
-                f"widths={self.widths}: give one number of samples, or {takeovers}, 0 or more"
-            )
+        check(self._positions, self.widths, len(self.concepts), "concepts")
+        check_length(self._positions, self.n_samples, f"n_samples={self.n_samples}")
         return self
 
     @property
@@ -183,8 +172,7 @@ class Drift:
     def stream(self, root: Path) -> Stream:
         concept = cast("Concept", self)
         positions = self._positions
-        widths = self.widths * len(positions) if len(self.widths) == 1 else self.widths
-        takeovers = Takeovers(positions, widths, self.drift)
+        takeovers = Takeovers(positions, each(self.widths, len(positions)), self.drift)
         probe = concept.prepare(torch.tensor(0), self.concepts[0])
         if self.drift == "incremental" and any(not t.is_floating_point() for t in probe.values()):
             raise ValueError(

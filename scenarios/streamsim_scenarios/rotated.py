@@ -91,7 +91,7 @@ def taps(degrees_E: Tensor, height: int, width: int) -> Tables:
     Bilinear interpolation about the centre; outside the image is 0.
     """
     angle_E1 = degrees_E.to(torch.float64)[:, None] * (math.pi / 180)
-    row_P, column_P = (i.flatten() for i in _centred_grid(height, width))
+    row_P, column_P = (i.flatten() for i in _centred_grid(height, width, degrees_E.device))
     row_EP = angle_E1.cos() * row_P + angle_E1.sin() * column_P + (height - 1) / 2
     column_EP = angle_E1.cos() * column_P - angle_E1.sin() * row_P + (width - 1) / 2
     tap, weight = [], []
@@ -105,17 +105,21 @@ def taps(degrees_E: Tensor, height: int, width: int) -> Tables:
     return {"tap": torch.cat(tap, dim=1), "weight": torch.cat(weight, dim=1)}
 
 
-def _centred_grid(height: int, width: int) -> tuple[Tensor, Tensor]:
+def _centred_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Row and column of every pixel, counted from the centre."""
-    rows = torch.arange(height, dtype=torch.float64) - (height - 1) / 2
-    columns = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
+    rows = torch.arange(height, dtype=torch.float64, device=device) - (height - 1) / 2
+    columns = torch.arange(width, dtype=torch.float64, device=device) - (width - 1) / 2
     row, column = torch.meshgrid(rows, columns, indexing="ij")
     return row, column
 
 
 def _rotate(tables: Tables, x_BKP: Tensor, experience_B: Tensor) -> Tensor:
-    """Every pixel is the weighted sum of four, in all channels."""
     tap_BP, weight_BP = (F.embedding(experience_B, tables[name]) for name in ("tap", "weight"))
+    return turned(x_BKP, tap_BP, weight_BP)
+
+
+def turned(x_BKP: Tensor, tap_BP: Tensor, weight_BP: Tensor) -> Tensor:
+    """Every pixel is the weighted sum of four, in all channels; `taps` [B, 4*P]."""
     turned_BKP = torch.zeros_like(x_BKP)
     for one_BP, share_BP in zip(tap_BP.chunk(4, -1), weight_BP.chunk(4, -1), strict=True):
         neighbour_BKP = x_BKP.gather(-1, one_BP.unsqueeze(-2).expand_as(x_BKP))

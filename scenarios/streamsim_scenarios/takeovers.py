@@ -5,6 +5,7 @@ Shape letters: N samples, K concepts in the order in which they appear.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -58,3 +59,32 @@ def evenly(num_samples: int, num_concepts: int) -> tuple[int, ...]:
     (250, 500, 750)
     """
     return tuple(num_samples * k // num_concepts for k in range(1, num_concepts))
+
+
+def each(widths: Sequence[int], num: int) -> tuple[int, ...]:
+    """One width for all, or one for each of `num` takeovers, as one for each."""
+    return tuple(widths) * num if len(widths) == 1 else tuple(widths)
+
+
+def check(positions: Sequence[int], widths: Sequence[int], num: int, what: str) -> None:
+    """ValueError unless takeovers lead through `num` concepts, or `what` there is else."""
+    if len(positions) != num - 1:
+        raise ValueError(f"positions={_shown(positions)}: {num} {what} need {num - 1} of them")
+    if any(a >= b for a, b in itertools.pairwise([0, *positions])):
+        raise ValueError(f"positions={_shown(positions)}: choose growing numbers above 0")
+    if len(widths) not in (1, num - 1) or min(widths) < 0:
+        raise ValueError(
+            f"widths={_shown(widths)}: give one number of samples, or {num - 1}, 0 or more"
+        )
+
+
+def check_length(positions: Sequence[int], length: int, what: str) -> None:
+    """ValueError if a takeover lies past the end of a stream."""
+    if positions and positions[-1] >= length:
+        raise ValueError(
+            f"positions={_shown(positions)}: choose growing numbers between 0 and {what}"
+        )
+
+
+def _shown(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))

@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from streamsim.detection import BINARY, Signal, Trigger, Watch, detector
+from streamsim.detection import BINARY, Direction, Signal, Trigger, Watch, detector
 from streamsim.strategy import (
     AlarmContext,
     Arrivals,
@@ -44,6 +44,9 @@ class OnDriftWatch(Part):
         default=(), description="options of the detector as in river, such as delta=0.01"
     )
     signal: Signal = Field(default="error", description="what the detector reads of each sample")
+    direction: Direction = Field(
+        default="up", description="up: only changes for the worse count; both: all do"
+    )
     period: int = Field(default=1000, ge=1, description="samples between alarms, if periodic")
 
     def watch(self) -> Watch | None:
@@ -68,7 +71,7 @@ class OnDriftWatch(Part):
                     f"strategy.{self.name}.detector: '{text}' is no option; write name=number, as "
                     "in delta=0.01"
                 ) from None
-        return Watch(self.trigger, options, self.signal, self.period, recent)
+        return Watch(self.trigger, options, self.signal, self.direction, self.period, recent)
 
 
 @dataclass(frozen=True, kw_only=True)

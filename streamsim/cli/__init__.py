@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from streamsim import __version__
-from streamsim.cli import catalogue, comparing, data, develop, plotting, reporting, running
+from streamsim.cli import (
+    catalogue,
+    comparing,
+    data,
+    develop,
+    plotting,
+    previewing,
+    reporting,
+    running,
+)
 
 # Typer brings its own copy of click or uses the installed one, depending on its version
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -30,6 +39,7 @@ app.command("plot")(plotting.plot)
 app.command("report")(reporting.report)
 app.command("compare")(comparing.compare)
 app.command("export")(comparing.export)
+app.command("preview")(previewing.preview)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
 app.add_typer(data.app, name="data")

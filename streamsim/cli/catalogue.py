@@ -17,7 +17,9 @@ FIGURES = ("figure", "figures")  # can be listed; they are no plugins
 
 
 def list_plugins(
-    kind: Annotated[str, typer.Argument(help="scenarios, strategies, models or figures")],
+    kind: Annotated[
+        str, typer.Argument(help="scenarios, modifiers, strategies, models or figures")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """List what is registered, with one line each; plugins that cannot be loaded are named."""
@@ -56,13 +58,15 @@ def _figures() -> list[dict[str, Any]]:
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help="scenario, strategy or model")],
+    kind: Annotated[str, typer.Argument(help="scenario, modifier, strategy or model")],
     name: Annotated[str, typer.Argument(help="Its registered name.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Show what a plugin does, its options, what it needs revealed, and its paper."""
     found = _kind(kind)
-    section = f"{found}.{name}." if found == "strategy" else f"{found}."
+    section = {"strategy": f"strategy.{name}.", "modifier": f"scenario.{name}."}.get(
+        found, f"{found}."
+    )
     if found == "strategy" and foreign.is_foreign(name):
         (about, described), facts, section = foreign.describe(name), {}, "strategy."
     else:

@@ -12,7 +12,7 @@ from streamsim.cli.running import AsJson, DataRoot
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="A scenario or strategy, or a sum of parts.")],
+    name: Annotated[str, typer.Argument(help="A scenario, modifier or strategy, or a sum.")],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.OPTION=VALUE", help="As for run. Repeatable."),

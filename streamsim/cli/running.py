@@ -23,7 +23,13 @@ DataRoot = Annotated[
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="See: streamsim list scenarios")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="A name (see: streamsim list scenarios), with modifiers if wanted, as in "
+            "split-digits+label-noise; or a .toml file."
+        ),
+    ],
     strategy: Annotated[str, typer.Argument(help="One part or a sum, as in replay+lwf.")],
     model: Annotated[str, typer.Option(help="See: streamsim list models")] = "mlp",
     seeds: Annotated[

@@ -21,7 +21,7 @@ def description(kind: Kind, name: str, cls: type[Any]) -> str:
 
 
 def _naming(kind: Kind, name: str, cls: type[Any]) -> Iterator[str]:
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name.partition(":")[0]):  # what follows, a family decides
         yield f"the name '{name}' is not made of lower-case letters, digits and single hyphens"
     # a dataclass without a docstring gets its signature as one
     about = (vars(cls).get("__doc__") or "").strip()

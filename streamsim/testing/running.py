@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from streamsim import composition, foreign, registry
 from streamsim import options as typed_options
+from streamsim.modifiers import Modified, Modifier
 from streamsim.options import did_you_mean
 from streamsim.registry import Kind
 from streamsim.strategy import Part
@@ -17,8 +19,9 @@ from streamsim.testing.descriptions import description
 from streamsim.testing.results import Check, Result, failures, run_checks
 from streamsim.testing.scenarios import check_scenario
 from streamsim.testing.strategies import check_strategy
+from streamsim.testing.toys import Given, Toy
 
-KINDS: tuple[Kind, ...] = ("scenario", "strategy")
+KINDS: tuple[Kind, ...] = ("scenario", "modifier", "strategy")
 Options = Mapping[str, Any]
 
 
@@ -29,25 +32,27 @@ def check(
     root: str | Path | None = None,
     compile: bool = False,
 ) -> list[Result]:
-    """Certify what is registered under a name; a name of both kinds is checked as both.
+    """Certify what is registered under a name; a name of several kinds is checked as all of them.
 
     `options` are keyed like `--set`, as in `{"strategy.iterations": 3}`, and make a check faster,
     or possible where an option has no default; `root` is the data root; with `compile`, compiled
-    training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy.
+    training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy;
+    `split-digits+label-noise` is a scenario. A modifier is checked on small streams.
     """
     if foreign.is_foreign(name):
         raise ValueError(
             f"'{name}' is not made of parts, which are what is checked here; try it: streamsim run "
             f"sea-abrupt {name}"
         )
-    kinds = [kind for kind in KINDS if name in registry.plugins(kind)]
+    kinds = [kind for kind in KINDS if registry.offers(kind, name)]
     if not kinds and "+" in name:
-        kinds = ["strategy"]
+        base = name.partition("+")[0].strip()
+        kinds = ["scenario" if base in registry.plugins("scenario") else "strategy"]
     if not kinds:
         known = [n for kind in KINDS for n, p in registry.plugins(kind).items() if not p.problem]
         raise ValueError(
-            f"unknown scenario or strategy '{name}'{did_you_mean(name, known)} "
-            "(see: streamsim list scenarios, streamsim list strategies)"
+            f"unknown scenario, modifier or strategy '{name}'{did_you_mean(name, known)} "
+            f"(see: {', '.join(f'streamsim list {registry.PLURALS[kind]}' for kind in KINDS)})"
         )
     results: list[Result] = []
     for kind in kinds:
@@ -87,7 +92,10 @@ def _check_as(
     kind: Kind, name: str, given: Options, root: str | Path | None, compile: bool
 ) -> list[Result]:
     """The description of everything in the name, then what objects built from it do."""
-    names = [part.strip() for part in name.split("+")] if kind == "strategy" else [name]
+    names = [part.strip() for part in name.split("+")]
+    kinds: list[Kind] = [
+        kind if kind != "scenario" or not i else "modifier" for i in range(len(names))
+    ]
     own = {key.removeprefix(f"{kind}."): v for key, v in given.items() if key.startswith(kind)}
     built: list[Any] = []
 
@@ -95,14 +103,30 @@ def _check_as(
         built.append(_build(kind, name, own))
         return ""
 
-    described = [Check(f"{each} is described", partial(_description, kind, each)) for each in names]
+    described = [
+        Check(f"{each} is described", partial(_description, its, each))
+        for its, each in zip(kinds, names, strict=True)
+    ]
     results = run_checks([*described, Check("builds with its defaults", build)])
     if not built:
         return results
     if kind == "scenario":
         return results + check_scenario(built[0], root=root)
+    if kind == "modifier":
+        return results + _check_modifier(name, built[0], root)
     others = {key: v for key, v in given.items() if not key.startswith(kind)}
     return results + check_strategy(built[0], options=others, root=root, compile=compile)
+
+
+def _check_modifier(name: str, modifier: Modifier, root: str | Path | None) -> list[Result]:
+    """The checks of a scenario, of a small one with the modifier, with and without an order."""
+    results = []
+    for what, ordered in (("shuffled", False), ("ordered", True)):
+        small = Toy().stream(Path())
+        stream = replace(small, spec=replace(small.spec, ordered=ordered))
+        found = check_scenario(Modified(Given(stream), {name: modifier}), root=root)
+        results += [result._replace(check=f"{what}: {result.check}") for result in found]
+    return results
 
 
 def _description(kind: Kind, name: str) -> str:
@@ -112,4 +136,6 @@ def _description(kind: Kind, name: str) -> str:
 def _build(kind: Kind, name: str, values: Options) -> Any:
     if kind == "strategy":
         return composition.build_parts(name, values)
+    if kind == "scenario":
+        return composition.build_scenario(name, values)
     return typed_options.build(registry.load(kind, name), values, kind)
