@@ -20,9 +20,11 @@ Shape letters: N rows of the stream, F inputs, B samples of a batch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -53,6 +55,20 @@ class RecordedView:
 
     def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
         raise AssertionError("a recorded stream has no task labels")
+
+
+@plain_dataclass(frozen=True)
+class WholeView(RecordedView):
+    """Rows as recorded, unrounded for learners that take them whole: an `ExactView`."""
+
+    write: Callable[[], Tensor]  # `[N, F]` float64
+
+    @cached_property
+    def _whole(self) -> Tensor:
+        return self.write()  # only where somebody asks
+
+    def exact(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return self._whole[ids % self.num_rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +126,16 @@ class Recorded(ABC):
         table = encode(self.source(root), reading)
         stretches = cut(self.cuts(), len(table.labels), table.time, table.dated, table.group)
         order, learned, experiences = self._laid_out(stretches)
+        flagged = table.incomplete & (reading.missing == "indicator")
+
+        def write(dtype: type[np.floating[Any]]) -> Tensor:
+            """Inputs `[N, F]`, in a scratch file."""
+            width = sum(size or 1 for size in table.sizes) + int(flagged.sum())
+            blocks = inputs(table.values, order, learned, table.sizes, flagged, self.scaling)
+            return torch.from_numpy(on_disk(blocks, dtype, width))
+
         pool = {
-            "x": _inputs(table, order, learned, reading.missing, self.scaling),
+            "x": write(np.float32),
             "y": torch.from_numpy(table.labels[order]),
         }
         spec = StreamSpec(
@@ -121,10 +145,14 @@ class Recorded(ABC):
             setting="domain",
             reveals=reveals(self.boundaries, tasks=False),
             ordered=True,
+            features=_names(table, flagged),
         )
+        view = RecordedView(len(order))
+        if self.scaling == "none":
+            view = WholeView(len(order), lambda: write(np.float64))
         # the same ids for all replicas, which share their memory
         replica = Replica(experiences, {})
-        return Stream(spec, pool, RecordedView(len(order)), lambda key: replica)
+        return Stream(spec, pool, view, lambda key: replica)
 
     def _laid_out(self, stretches: list[Rows]) -> tuple[Rows, Flags, list[Experience]]:
         """Rows in the order of the pool `[N]`, which of them train `[N]`, and the experiences.
@@ -169,11 +197,15 @@ class Columns:
     )
 
 
-def _inputs(
-    table: Encoded, order: Rows, learned: Flags, missing: Missing, scaling: Scaling
-) -> Tensor:
-    """`[N, F]` float32, in a scratch file."""
-    flagged = table.incomplete & (missing == "indicator")
-    width = sum(size or 1 for size in table.sizes) + int(flagged.sum())
-    blocks = inputs(table.values, order, learned, table.sizes, flagged, scaling)
-    return torch.from_numpy(on_disk(blocks, np.float32, width))
+def _names(table: Encoded, flagged: Flags) -> tuple[str, ...] | None:
+    """Of the inputs: columns, categories as in `colour=0`; None if they are numbers in order."""
+    names = [
+        name if not size else f"{name}={category}"
+        for name, size in zip(table.names, table.sizes, strict=True)
+        for category in range(size or 1)
+    ]
+    names += [
+        f"{name} is missing" for name, is_so in zip(table.names, flagged, strict=True) if is_so
+    ]
+    told_apart = len(set(names)) == len(names) and names != [str(n) for n in range(len(names))]
+    return tuple(names) if told_apart else None

@@ -73,7 +73,7 @@ def _takes(parameter: inspect.Parameter, scope: Mapping[str, Any]) -> tuple[Any,
     if isinstance(hint, str):
         try:
             hint = eval(hint, dict(scope))  # river's own annotations, which it keeps as text
-        except NameError:  # imported for type checkers only
+        except (NameError, AttributeError):  # imported for type checkers only
             hint = REQUIRED
     if hint is REQUIRED and default is REQUIRED:
         from river.base import Base

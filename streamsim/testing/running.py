@@ -39,12 +39,12 @@ def check(
     training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy;
     `split-digits+label-noise` is a scenario. A modifier is checked on small streams.
     """
-    kinds = [kind for kind in KINDS if registry.offers(kind, name)]
-    if not kinds and foreign.is_foreign(name):
+    if foreign.is_foreign(name) and not _is_scenario(name):
         raise ValueError(
-            f"'{name}' is not made of parts, which are what is checked here; try it: streamsim run "
-            f"sea-abrupt {name}"
+            f"'{name}' is no scenario and not made of parts, which are what is checked here; "
+            f"try it: streamsim run sea-abrupt {name}"
         )
+    kinds = [kind for kind in KINDS if registry.offers(kind, name)]
     if not kinds and "+" in name:
         base = name.partition("+")[0].strip()
         kinds = ["scenario" if base in registry.plugins("scenario") else "strategy"]
@@ -86,6 +86,15 @@ def assert_conforms(
         head = f"{len(found)} of {len(results)} checks failed, {untried} were not tried:"
         lines = [f"  {claim}: {detail}" for claim, detail in found.items()]
         raise AssertionError("\n".join([head, *lines]))
+
+
+def _is_scenario(name: str) -> bool:
+    """Libraries may bring scenarios under the same word as learners."""
+    try:
+        registry.load("scenario", name)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_as(

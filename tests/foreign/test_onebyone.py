@@ -202,7 +202,7 @@ def test_interrupted_and_resumed_it_gives_the_same_bytes(
     assert streamsim.resume(folder).status == "finished"
     streamsim.run("sea-abrupt", name, out=tmp_path / "b", **given)
     assert _bytes(folder) == _bytes(tmp_path / "b")
-    assert len(_bytes(folder)) == 10
+    assert {"accuracy.parquet", "prequential.parquet"} <= _bytes(folder).keys()
 
 
 def test_evaluating_more_often_changes_nothing(tmp_path: Path) -> None:

@@ -12,8 +12,19 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from river import drift, ensemble, evaluate, forest, linear_model, metrics, multiclass, naive_bayes
+from river import (
+    base,
+    drift,
+    ensemble,
+    evaluate,
+    forest,
+    linear_model,
+    metrics,
+    multiclass,
+    naive_bayes,
+)
 from river import tree as trees
+from river.datasets import Phishing, synth
 from torch import Tensor
 
 import streamsim
@@ -126,22 +137,64 @@ def test_held_out_samples_are_predicted_as_river_predicts_them(
     assert [tuple(row) for row in accuracy.itertuples(index=False)] == expected
 
 
+AS_RECORDED = {"scenario.scaling": "none", "scenario.held_out": False}
+
+
 @pytest.mark.parametrize("case", ["tree", "bayes", "forest"])
 def test_on_electricity_it_scores_what_river_scores_on_the_file(
-    case: str, given: Any, shared_data: Path, tmp_path: Path
+    case: str, shared_data: Path, tmp_path: Path
 ) -> None:
     """Rounded to float32, or without names, some of these would score something else."""
     name, options, make = CASES[case]
+    given = {**AS_RECORDED, **options, "scenario.n_samples": 6000}
+    run = _run("electricity", name, given, tmp_path, data=shared_data)
     table = pd.read_csv(shared_data / "streams" / "electricity.csv").head(6000)
-    inputs, labels = table.drop(columns="class"), table["class"]
-    x = torch.tensor(inputs.to_numpy())
-    y = torch.tensor(labels.to_numpy())
-    x, y = torch.cat([x, x[:10]]), torch.cat([y, y[:10]])  # the last ten are tests
-    scenario = given(x, y, features=tuple(inputs.columns))
-    run = _run(scenario, name, options, tmp_path)
-    samples = zip(inputs.to_dict("records"), labels.tolist(), strict=True)
+    inputs = table.drop(columns="class").to_dict("records")
+    samples = zip(inputs, table["class"].tolist(), strict=True)
     expected = evaluate.progressive_val_score(samples, make(), SCORE())
     assert run.prequential()["accuracy"].iloc[-1] == pytest.approx(expected.get(), abs=1e-12)
+
+
+@pytest.mark.parametrize("data", ["Phishing", "SEA", "LED", "RandomRBF"])
+def test_on_data_of_river_it_scores_what_river_scores(data: str, tmp_path: Path) -> None:
+    name, options, make = CASES["forest"]
+    seeds = {"SEA": {"seed": 1}, "LED": {"seed": 1}}
+    seeds["RandomRBF"] = {"seed_model": 1, "seed_sample": 1}
+    kind = Phishing if data == "Phishing" else getattr(synth, data)
+    samples = list(itertools.islice(kind(**seeds.get(data, {})), 800))
+    given = {**AS_RECORDED, **options, "scenario.n_samples": 800}
+    run = _run(f"river:{data}", name, given, tmp_path)
+    expected = evaluate.progressive_val_score(samples, make(), SCORE())
+    assert run.prequential()["accuracy"].iloc[-1] == pytest.approx(expected.get(), abs=1e-12)
+
+
+CLASSIFIERS = {
+    name: kind for name, kind in river._public().items() if issubclass(kind, base.Classifier)
+}
+TEXT_ONLY = {"facto.FFMClassifier", "facto.FwFMClassifier"}  # their features have names in parts
+
+
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+def test_every_classifier_is_described_and_predicts_what_it_predicts_in_river(name: str) -> None:
+    options = foreign.describe(f"river:{name}").options
+    required = [option.name for option in options if option.default == "required"]
+    if required:
+        with pytest.raises(ValueError, match=rf"strategy\.{required[0]} is needed"):
+            foreign.recipe(f"river:{name}", {})
+        return
+    seed = {"seed": 1} if any(option.name == "seed" for option in options) else {}
+    try:
+        theirs = CLASSIFIERS[name](**seed)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    ours = river.recipe(f"river:{name}", seed).model(torch.tensor(0))
+    generator = torch.Generator().manual_seed(0)
+    for row in torch.rand(40, 3, generator=generator).tolist():
+        keys = ("a_1", "b_1", "b_2") if name in TEXT_ONLY else range(3)
+        x: Any = dict(zip(keys, row, strict=True))
+        assert ours.predict(x).label == theirs.predict_one(x)
+        ours.learn(x, int(row[0] > row[1]))
+        theirs.learn_one(x, int(row[0] > row[1]))
 
 
 # -- seeds ----------------------------------------------------------------------------------------

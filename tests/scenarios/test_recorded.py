@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from streamsim.stream import Reveal, Stream
+from streamsim.stream import ExactView, Reveal, Stream
 from streamsim.testing import assert_conforms
 from streamsim_scenarios.table import Table
 
@@ -128,6 +128,24 @@ def test_columns_and_categories_make_the_inputs(tmp_path: Path) -> None:
     found = stream(tmp_path, data, missing="indicator", categorical=("site",))
     assert found.spec.input_shape == (5,)  # x, three sites, whether x is missing
     assert torch.equal(found.pool["x"][:, 1:4].sum(1), torch.ones(NUM_ROWS))
+
+
+def test_inputs_have_the_names_of_their_columns(tmp_path: Path) -> None:
+    data = frame()
+    data.loc[3, "x"] = None
+    found = stream(tmp_path, data, missing="indicator", categorical=("site",))
+    assert found.spec.features == ("x", "site=0", "site=1", "site=2", "x is missing")
+
+
+def test_as_recorded_numbers_are_there_unrounded(tmp_path: Path) -> None:
+    data = frame()
+    found = stream(tmp_path, data, scaling="none", held_out=False)
+    ids = torch.arange(NUM_ROWS)
+    assert isinstance(found.view, ExactView)
+    whole = found.view.exact(found.pool, {}, ids)
+    assert whole[:, 0].tolist() == data["x"].tolist()
+    assert torch.equal(whole.float(), found.view.inputs(found.pool, {}, ids))
+    assert not isinstance(stream(tmp_path, data).view, ExactView)
 
 
 def test_nothing_is_revealed_unless_asked_for(tmp_path: Path) -> None:

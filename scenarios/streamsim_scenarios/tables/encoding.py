@@ -50,6 +50,7 @@ class Encoded(NamedTuple):
     time: Floats | None  # [N] not decreasing
     dated: bool  # the time is in seconds
     group: npt.NDArray[np.int64] | None  # [N] numbers of the values of `by`, as they appear
+    names: Sequence[str]  # [K] of the columns
 
 
 @dataclass
@@ -95,6 +96,7 @@ def encode(source: Source, reading: Reading) -> Encoded:
         np.concatenate(so_far.time) if so_far.time else None,
         so_far.dated,
         np.concatenate(so_far.group) if so_far.group else None,
+        features,
     )
 
 

@@ -79,7 +79,7 @@ def inputs(
     sizes: Sequence[int],
     flagged: Flags,
     scaling: Scaling,
-) -> Iterator[npt.NDArray[np.float32]]:
+) -> Iterator[Floats]:
     """Blocks `[n, F]` of the rows of `values` `[N, K]`, in an order.
 
     `learned` `[N]`, in that order too, says which rows count. A category becomes `sizes[k]` inputs,
@@ -95,4 +95,4 @@ def inputs(
             block[:, k, None] == np.arange(size) if size else numbers[:, k, None]
             for k, size in enumerate(sizes)
         ]
-        yield np.concatenate([*parts, np.isnan(block[:, flagged])], axis=1).astype(np.float32)
+        yield np.concatenate([*parts, np.isnan(block[:, flagged])], axis=1)
