@@ -127,7 +127,7 @@ class Run:
             self.table("replicas") if self.status == "finished" else None,
             None if joint is None else joint.table("accuracy"),
             {"setting": self.info["stream"]["setting"]},
-            self.prequential() if self.has_table("prequential") else None,
+            self.prequential() if self.has_table("prequential_classes") else None,
         )
 
     def prequential(self, window: int | None = None) -> pd.DataFrame:
