@@ -6,6 +6,7 @@ Shape letters: R replicas, E experiences, N samples of each, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -147,6 +148,13 @@ def _taken(program: Program, world: World, some: Samples) -> tuple[dict[str, Ten
         k: v.unflatten(0, some.ids.shape) for k, v in batch._asdict().items() if v is not None
     }
     return {**fields, "weight": some.weight}, some.classes
+
+
+def replicas_at_once(program: Program, num_samples: int) -> int:
+    """As many replicas as have their test samples in a CPU's cache while all weights meet them."""
+    spec, device = program.stream.spec, next(program.network.model.parameters()).device
+    floats = math.prod(spec.input_shape) * num_samples * spec.num_experiences
+    return max(1, (CPU_BYTES if device.type == "cpu" else GPU_BYTES) // (4 * floats))
 
 
 def _bytes_a_sample(program: Program) -> int:

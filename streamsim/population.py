@@ -243,14 +243,17 @@ class Population:
             drawn = pairs.draw(self.program.stream, self.replicas, keys, options.samples)
             self._sides = map_tree(lambda t: t.to(self.device), self._stack(drawn))
 
+        at_once = min(self.size, pairs.replicas_at_once(self.program, options.samples))
+
         def losses(carry: Carry, world: World, sides: pairs.Sides) -> PairLosses:
             experience = self._index(max(after, 0))
             return pairs.experience_losses(
-                self.program, carry, world, experience, sides, options.lr, self.size
+                self.program, carry, world, experience, sides, options.lr, at_once
             )
 
         with torch.no_grad():
-            found = self._lift(losses)(self.carry, self.world, self._sides)
+            lifted = self._stepper.lift(losses, at_once)
+            found = lifted(self.carry, self.world, self._sides)
         return PairLosses(*(self._rows(each).cpu() for each in found))
 
     def meta_transference(self, options: TransferenceOptions) -> Mapping[int, PairLosses]:

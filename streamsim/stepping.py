@@ -24,9 +24,9 @@ class Stepper:
     alone: bool
     device: torch.device
 
-    def lift(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def lift(self, function: Callable[..., Any], at_once: int | None = None) -> Callable[..., Any]:
         """The function of one replica as a function of all, replica axis first everywhere."""
-        return function if self.alone else over_first_axis(function)
+        return function if self.alone else over_first_axis(function, at_once)
 
     def signature(self, example: Tree) -> str:
         shapes = [(k, tuple(v.shape), str(v.dtype)) for k, v in flatten(example).items()]

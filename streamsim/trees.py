@@ -74,8 +74,11 @@ def leaves(tree: Tree) -> list[Tensor]:
     return [leaf for _, child in _children(tree) for leaf in leaves(child)]
 
 
-def over_first_axis(function: Callable[..., Tree]) -> Callable[..., Tree]:
-    """`torch.func.vmap` of a function from trees to a tree, along the first axis of every tensor.
+def over_first_axis(
+    function: Callable[..., Tree], at_once: int | None = None
+) -> Callable[..., Tree]:
+    """`torch.func.vmap` of a function from trees to a tree, along the first axis of every tensor,
+    all of it or so many places at once.
 
     vmap's own walk through nested arguments takes longer than a small network's step; it gets a
     flat list.
@@ -87,9 +90,9 @@ def over_first_axis(function: Callable[..., Tree]) -> Callable[..., Tree]:
         def of_leaves(flat: list[Tensor]) -> list[Tensor]:
             rest = iter(flat)
             made.append(function(*map_tree(lambda _: next(rest), trees)))
-            return leaves(made[0])
+            return leaves(made[-1])
 
-        results = iter(vmap(of_leaves)(leaves(trees)))
+        results = iter(vmap(of_leaves, chunk_size=at_once)(leaves(trees)))
         return map_tree(lambda _: next(results), made[0])
 
     return lifted
