@@ -7,9 +7,11 @@ from before the learner learned from it. Shape letters: R replicas, B samples of
 from __future__ import annotations
 
 import inspect
+from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -161,19 +163,21 @@ class Monitors:
             for part, watch in watches.items()
         }
         # what every replica was told, to rebuild the detectors of a resumed run
-        self._errors: list[list[Tensor]] = [[] for _ in seeds]
-        self._losses: list[list[Tensor]] = [[] for _ in seeds]
+        self._errors = [array("B") for _ in seeds]
+        self._losses = [array("f") for _ in seeds]
         self._position = [0] * len(seeds)
 
     def update(self, errors: Tensor, losses: Tensor, counts: Tensor) -> list[Alarm]:
         """Samples `[R, B]` of a step, of which those that count are read in order."""
         alarms = []
-        for replica in range(len(self._position)):
-            chosen = counts[replica]
-            error, loss = errors[replica][chosen], losses[replica][chosen]
-            self._errors[replica].append(error)
-            self._losses[replica].append(loss)
-            alarms += self._read(replica, error.tolist(), loss.tolist())
+        whole = bool(counts.all())
+        rows = zip(errors.tolist(), losses.tolist(), counts.tolist(), strict=True)
+        for replica, (error, loss, chosen) in enumerate(rows):
+            if not whole:
+                error, loss = (list(compress(values, chosen)) for values in (error, loss))
+            self._errors[replica].extend(int(value) for value in error)
+            self._losses[replica].extend(loss)
+            alarms += self._read(replica, error, loss)
         return alarms
 
     def _read(self, replica: int, errors: list[float], losses: list[float]) -> list[Alarm]:
@@ -193,17 +197,13 @@ class Monitors:
         """What was read so far, by name: small, and no detector needs to be written down."""
         found = {}
         for replica in range(len(self._position)):
-            found[f"errors/{replica}"] = _joined(self._errors[replica]).to(torch.uint8)
-            found[f"losses/{replica}"] = _joined(self._losses[replica])
+            found[f"errors/{replica}"] = torch.tensor(self._errors[replica], dtype=torch.uint8)
+            found[f"losses/{replica}"] = torch.tensor(self._losses[replica], dtype=torch.float32)
         return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Read it all again."""
         for replica in range(len(self._position)):
-            errors, losses = state[f"errors/{replica}"].float(), state[f"losses/{replica}"]
-            self._errors[replica], self._losses[replica] = [errors], [losses]
-            self._read(replica, errors.tolist(), losses.tolist())
-
-
-def _joined(pieces: Sequence[Tensor]) -> Tensor:
-    return torch.cat(list(pieces)) if pieces else torch.empty(0)
+            errors, losses = (state[f"{name}/{replica}"].tolist() for name in ("errors", "losses"))
+            self._errors[replica], self._losses[replica] = array("B", errors), array("f", losses)
+            self._read(replica, [float(error) for error in errors], losses)
