@@ -117,10 +117,8 @@ class Drive:
                 if chunk.watchers:
                     self.recorder.alarms(chunk.replicas, chunk.watchers, learner.take_alarms())
                 if chunk.prequential is not None:
-                    num_classes = chunk.spec.num_classes
-                    self.recorder.prequential(
-                        chunk.replicas, chunk.prequential, num_classes, learner.take_judged()
-                    )
+                    judged = learner.take_judged()
+                    self.recorder.prequential(chunk.replicas, chunk.prequential, chunk.spec, judged)
                 if self._evaluates(stretch.stop, totals[experience]):
                     self.recorder.continual(chunk.replicas, learner, experience, stretch.stop)
                 self._report(number, totals, experience, stretch.stop, learner.size)
@@ -135,7 +133,7 @@ class Drive:
             if experience + 1 < num_experiences:
                 self._save(number, learner, experience + 1, 0)
         if chunk.prequential is not None:
-            self.recorder.end_prequential(chunk.replicas, chunk.prequential, chunk.spec.num_classes)
+            self.recorder.end_prequential(chunk.replicas, chunk.prequential, chunk.spec)
         self.recorder.end_chunk(chunk.replicas)
 
     def _transference(self, chunk: Chunk, learner: Learner, after: int) -> None:

@@ -21,14 +21,14 @@ from streamsim.compilation import Compiler
 from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
 from streamsim.flow import Carry, Inputs, Moving, World
-from streamsim.judging import Planned, in_order, judge, predictions
+from streamsim.judging import Planned, Waiting, in_order, judge, labels_asked, predictions
 from streamsim.learner import Judged, Losses
 from streamsim.program import Program
 from streamsim.replica_ids import ReplicaIds
 from streamsim.schedule import order
 from streamsim.stepping import Stepper
 from streamsim.strategy import Params, Scope
-from streamsim.stream import Replica
+from streamsim.stream import Padded, Replica
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import (
     Tree,
@@ -71,6 +71,7 @@ class Population:
     _losses: list[Tensor] = field(init=False, default_factory=list)  # [S] or [S, R] a stretch
     _active: list[Tensor] = field(init=False, default_factory=list)
     _judged: list[Judged] = field(init=False, default_factory=list)
+    _waiting: Waiting = field(init=False)  # for their labels
     _monitors: Monitors | None = field(init=False, default=None)  # where a part watches
     _recent: list[Tensor] = field(init=False, default_factory=list)  # newest ids of each replica
     _alarms: list[Alarm] = field(init=False, default_factory=list)
@@ -93,6 +94,11 @@ class Population:
     def _alone(self) -> bool:
         return self.size == 1
 
+    @property
+    def _delayed(self) -> bool:
+        """Whether predictions wait for their labels."""
+        return self.program.judges and self.replicas[0].experiences[0].asked is not None
+
     def _stack(self, trees: Sequence[Tree]) -> Tree:
         return trees[0] if self._alone else stack(list(trees))
 
@@ -109,6 +115,7 @@ class Population:
         params, meta = self._fresh()
         initial = self._lift(self.program.initial)
         self.carry = self._settled(initial(self.world, params, meta))
+        self._waiting = Waiting.none(self.size)
         watches = {part.name: watch for part in self.program.parts if (watch := part.watch())}
         if watches:
             seeds = [int(key) & 0xFFFFFFFF for key in self._rows(self.world.key)]
@@ -133,6 +140,24 @@ class Population:
 
     def begin(self, experience: int) -> None:
         self._boundary("begin_experience", experience)
+        ahead = self._ids.ahead(experience) if self.program.judges else None
+        if ahead is not None:
+            self._ask(experience, ahead)
+
+    def _ask(self, experience: int, samples: Padded) -> None:
+        """Predict samples that come before anything can be learned."""
+
+        def answers(carry: Carry, world: World, ids: Tensor) -> tuple[Tensor, Tensor]:
+            return self.program.answers(carry, world, self._index(experience), ids)
+
+        known = self.carry.seen
+        for ids in torch.split(samples.ids, self._at_once, dim=-1):
+            with torch.no_grad():
+                scores, label = self._lift(answers)(self.carry, self.world, ids)
+                counts = torch.ones_like(label, dtype=torch.bool)
+                asked = Judged(label, *predictions(known, scores, label), counts)
+            rows = Judged(*(self._rows(each).cpu() for each in asked))
+            self._waiting = self._waiting.joined(rows)
 
     def end(self, experience: int) -> None:
         self._boundary("end_experience", experience)
@@ -175,7 +200,10 @@ class Population:
         self._active.append(made.planned.active)
         if self.program.judges:
             scores = torch.stack(made.scores)
-            self._judged.append(judge(made.known, made.planned, scores, self._alone))
+            judged = judge(made.known, made.planned, scores, self._alone)
+            if made.planned.inputs.asked is not None:
+                self._waiting, judged = self._waiting.exchange(judged)
+            self._judged.append(judged)
 
     def _answer(self, experience: int, made: Made) -> None:
         """Let parts react to their detectors' alarms, each in the replicas concerned."""
@@ -212,7 +240,8 @@ class Population:
     def take_alarms(self) -> list[Alarm]:
         """Alarms of detectors since the last call."""
         alarms, self._alarms = self._alarms, []
-        return alarms
+        late = self.program.stream.spec.label_delay  # what they read is as old as its labels are
+        return [alarm._replace(position=alarm.position + late) for alarm in alarms]
 
     def true_drifts(self) -> list[list[int]]:
         """How many samples come before each true drift, for every replica."""
@@ -221,8 +250,7 @@ class Population:
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
         tests = [tuple(self._ids.test(e)) for e in experiences]
-        floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
-        batch = max(32, EVAL_FLOATS // floats)
+        batch = self._at_once
 
         def correct(carry: Carry, world: World, tests: Any) -> Tensor:
             return self.program.correct(carry, world, self._index(max(after, 0)), tests, batch)
@@ -230,6 +258,12 @@ class Population:
         with torch.no_grad():
             counts: Tensor = self._lift(correct)(self.carry, self.world, tests)
         return self._rows(counts).cpu()
+
+    @property
+    def _at_once(self) -> int:
+        """Samples of every replica that are evaluated together."""
+        floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
+        return max(32, EVAL_FLOATS // floats)
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
         """Test samples, `[R, len(experiences)]`."""
@@ -307,6 +341,8 @@ class Population:
         if self._monitors is not None:
             found |= {f"watch/{name}": t for name, t in self._monitors.state().items()}
             found |= {f"watch/recent/{r}": ids for r, ids in enumerate(self._recent)}
+        if self._delayed:
+            found |= {f"waiting/{name}": t for name, t in self._waiting.tensors().items()}
         return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -316,7 +352,10 @@ class Population:
             watched = {name[6:]: t for name, t in state.items() if name.startswith("watch/")}
             self._monitors.restore(watched)
             self._recent = [watched[f"recent/{r}"] for r in range(self.size)]
-        state = {name: t for name, t in state.items() if not name.startswith("watch/")}
+        if self._delayed:
+            waiting = {name[8:]: t for name, t in state.items() if name.startswith("waiting/")}
+            self._waiting = Waiting.restored(waiting, self.size)
+        state = {n: t for n, t in state.items() if not n.startswith(("watch/", "waiting/"))}
         own = flatten(self.carry)
         if own.keys() != state.keys() or any(own[k].shape != state[k].shape for k in own):
             raise ValueError(
@@ -333,22 +372,31 @@ class Population:
     def _plan(self, experience: int, steps: range) -> Planned:
         """A stretch, step first and contiguous."""
         program, data = self.program, self._ids.train(experience)
+        asked = self._ids.asked(experience) if program.judges else None
         padded, smallest = data.ids.shape[-1], int(data.size.min())
 
         def plan(
-            carry: Carry, world: World, ids: Tensor, size: Tensor, before: Tensor
+            carry: Carry,
+            world: World,
+            ids: Tensor,
+            size: Tensor,
+            before: Tensor,
+            come: Tensor | None,
         ) -> tuple[Carry, Any]:
             key = draws.fold(world.key, "order", experience)
             shuffled = order(
                 program.train, key, size, steps, padded, smallest, program.stream.spec.ordered
             )
             arrivals = program.arrivals(world, ids[shuffled.place], shuffled, before)
-            carry, inputs = program.plan(carry, world, self._index(experience), arrivals)
+            meanwhile = None if come is None else program.asked(world, come[shuffled.place])
+            index = self._index(experience)
+            carry, inputs = program.plan(carry, world, index, arrivals, meanwhile)
             return carry, Planned(inputs, shuffled.weight.sum(-1) > 0, shuffled.fresh)
 
         with torch.no_grad():
             before = self._ids.steps_before(program.train, experience)
-            carry, planned = self._lift(plan)(self.carry, self.world, *data, before)
+            come = None if asked is None else asked.ids
+            carry, planned = self._lift(plan)(self.carry, self.world, *data, before, come)
         # steps must get the same strides whether or not a hook returned a view
         self.carry = self._settled(carry)
         if not self._alone:
@@ -363,6 +411,7 @@ class Population:
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving, losses, every_score = self._moving(), [], []
         alarms: list[Alarm] = []
+        waiting = self._waiting
         example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
@@ -379,9 +428,13 @@ class Population:
             losses.append(loss)
             every_score.append(scores)
             if monitors is not None:
-                predicted, log_loss = predictions(known[s], scores, each.y)
-                read = (predicted != each.y).float(), log_loss, planned.fresh[s]
-                alarms = monitors.update(*(self._rows(values).cpu() for values in read))
+                label = labels_asked(each)
+                read = label, *predictions(known[s], scores, label), planned.fresh[s]
+                judged = Judged(*(self._rows(values).cpu() for values in read))
+                if each.asked is not None:
+                    waiting, judged = waiting.exchange(judged)
+                errors = (judged.predicted != judged.label).float()
+                alarms = monitors.update(errors, judged.log_loss, judged.counts)
                 if alarms:
                     break
         self.carry = self.carry._replace(

@@ -22,6 +22,7 @@ from streamsim.prequential import (
     unfinished,
 )
 from streamsim.runs import Columns
+from streamsim.stream import StreamSpec
 from streamsim.transference import PairLosses, pair_columns
 
 DIVERGED = -1  # in the column `correct`
@@ -88,22 +89,25 @@ class Recorder:
         self._add(table, each_row, after=afters, **found)
 
     def prequential(
-        self, replicas: Replicas, options: PrequentialOptions, num_classes: int, judged: Judged
+        self, replicas: Replicas, options: PrequentialOptions, spec: StreamSpec, judged: Judged
     ) -> None:
         """Count the predictions of a stretch; finished blocks become rows."""
         news = [samples_of(judged, k, each.last) for k, each in enumerate(self.standing)]
-        self.standing, found = tally(options, num_classes, self.standing, news)
-        self._blocks(replicas, found)
+        self.standing, found = tally(options, spec.num_classes, self.standing, news)
+        self._blocks(replicas, found, spec.label_delay)
 
     def end_prequential(
-        self, replicas: Replicas, options: PrequentialOptions, num_classes: int
+        self, replicas: Replicas, options: PrequentialOptions, spec: StreamSpec
     ) -> None:
         """The last block of every replica may be shorter."""
-        rest = [unfinished(options, num_classes, standing) for standing in self.standing]
-        self._blocks(replicas, rest)
+        rest = [unfinished(options, spec.num_classes, standing) for standing in self.standing]
+        self._blocks(replicas, rest, spec.label_delay)
 
-    def _blocks(self, replicas: Replicas, found: Sequence[Blocks]) -> None:
-        """Rows of finished blocks; only classes that occur get one. A diverged replica has none."""
+    def _blocks(self, replicas: Replicas, found: Sequence[Blocks], late: int) -> None:
+        """Rows of finished blocks; only classes that occur get one. A diverged replica has none.
+
+        A row stands where the stream is when its last label comes: `late` samples further.
+        """
         healthy = [
             (replica, blocks)
             for replica, blocks, diverged in zip(
@@ -115,7 +119,7 @@ class Recorder:
             return
         owners = [replica for replica, blocks in healthy for _ in blocks.position]
         joined = Blocks(*map(torch.cat, zip(*(blocks for _, blocks in healthy), strict=True)))
-        columns = joined._asdict()
+        columns = {**joined._asdict(), "position": joined.position + late}
         classes_KC3 = columns.pop("classes")
         self._add("prequential", owners, **columns)
         block, which = classes_KC3.any(-1).nonzero().unbind(1)
@@ -123,7 +127,7 @@ class Recorder:
         self._add(
             "prequential_classes",
             [owners[k] for k in block.tolist()],
-            position=joined.position[block],
+            position=columns["position"][block],
             **{"class": which},
             **dict(counts),
         )

@@ -22,6 +22,7 @@ ABOUT = {
     "input_shape": [3],
     "setting": "domain",
     "ordered": True,
+    "label_delay": 0,
     "reveals": [],
 }
 

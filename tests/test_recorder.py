@@ -13,10 +13,14 @@ from streamsim.detection import Alarm
 from streamsim.learner import Judged, Learner, Losses
 from streamsim.prequential import PrequentialOptions
 from streamsim.recorder import DIVERGED, Recorder
+from streamsim.stream import StreamSpec
 from streamsim.transference import PairLosses
 
 INF, NAN = float("inf"), float("nan")
 REPLICAS = ((0, 3), (0, 8), (1, 3))  # (setting, seed)
+SPEC = StreamSpec(
+    input_shape=(2,), num_classes=3, num_experiences=2, setting="domain", reveals=frozenset()
+)
 FINE = torch.tensor([True, True, True])
 Snapshot = Mapping[str, runs.Columns]
 
@@ -164,8 +168,8 @@ def test_every_table_has_the_columns_that_a_run_folder_expects() -> None:
         recorder.pairs(name, REPLICAS, 0, PairLosses(torch.ones(3, 2), torch.ones(3, 2, 2)))
     recorder.drifts(REPLICAS, [[4], [], [2, 5]])
     recorder.alarms(REPLICAS, ["a", "b"], [Alarm("b", 2, 6)])
-    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2]))
-    recorder.end_prequential(REPLICAS, BLOCKS, 3)
+    recorder.prequential(REPLICAS, BLOCKS, SPEC, judged([0, 1, 2], [0, 0, 2]))
+    recorder.end_prequential(REPLICAS, BLOCKS, SPEC)
     recorder.end_chunk(REPLICAS)
     for name, columns in recorder.tables().items():
         assert set(columns) == set(runs.TABLES[name]) - {"accuracy"}
@@ -185,8 +189,8 @@ def judged(label: list[int], predicted: list[int]) -> Judged:
 
 def test_finished_blocks_become_rows_and_the_last_one_at_the_end() -> None:
     recorder = fresh()
-    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2]))
-    recorder.end_prequential(REPLICAS, BLOCKS, 3)
+    recorder.prequential(REPLICAS, BLOCKS, SPEC, judged([0, 1, 2], [0, 0, 2]))
+    recorder.end_prequential(REPLICAS, BLOCKS, SPEC)
     table = runs.frame("prequential", recorder.tables()["prequential"])
     assert table["position"].tolist() == [2, 3] * 3
     assert table["accuracy"].tolist() == [0.5, 1.0] * 3
@@ -199,7 +203,7 @@ def test_finished_blocks_become_rows_and_the_last_one_at_the_end() -> None:
 def test_a_diverged_replica_is_not_judged_any_more() -> None:
     recorder = fresh()
     recorder.training(0, range(1), losses([1], [NAN], [1]))
-    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1], [0, 0]))
+    recorder.prequential(REPLICAS, BLOCKS, SPEC, judged([0, 1], [0, 0]))
     assert 8 not in recorder.tables()["prequential"]["seed"].tolist()
 
 
@@ -234,10 +238,10 @@ SCRIPT: list[Callable[[Recorder], None]] = [
     lambda r: r.accuracy(REPLICAS, LEARNER, -1, 2),
     lambda r: r.training(0, range(2), losses([1, 2], [4, 9], [1, 1])),
     lambda r: r.drifts(REPLICAS, [[4], [], [2, 5]]),
-    lambda r: r.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2])),
+    lambda r: r.prequential(REPLICAS, BLOCKS, SPEC, judged([0, 1, 2], [0, 0, 2])),
     lambda r: r.alarms(REPLICAS, ["a", "b"], [Alarm("b", 2, 6)]),
     lambda r: r.continual(REPLICAS, LEARNER, 0, 2),
-    lambda r: r.prequential(REPLICAS, BLOCKS, 3, judged([2], [0])),
+    lambda r: r.prequential(REPLICAS, BLOCKS, SPEC, judged([2], [0])),
     lambda r: r.training(0, range(2, 4), losses([1, 2], [NAN, 9], [1, 1], idle=[(0, 1)])),
     lambda r: r.end_experience(REPLICAS, 0, 4, FINE),
     lambda r: r.accuracy(REPLICAS, LEARNER, 0, 2),

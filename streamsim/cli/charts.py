@@ -50,6 +50,8 @@ def sentence(about: Mapping[str, Any]) -> str:
     shape = " x ".join(map(str, about["input_shape"]))
     reveals = ", ".join(about["reveals"]) or "nothing"
     order = "in the order of time" if about["ordered"] else "shuffled within experiences"
+    if about["label_delay"]:
+        order += f", labels {about['label_delay']:,} samples later"
     return (
         f"{about['setting']}-incremental: {about['num_experiences']} experiences, "
         f"{about['num_classes']} classes, inputs {shape}, {about['train_samples']:,} training and "
