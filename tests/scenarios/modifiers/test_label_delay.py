@@ -24,7 +24,11 @@ from streamsim_scenarios.modifiers.label_delay import LabelDelay
 KEY = torch.tensor(3)
 SCENARIO = "stagger-abrupt+label-delay"
 DELAY, BATCH, LR = 10, 4, 0.5
-STAGGER = {"scenario.n_samples": 200, "scenario.test_samples": 20, "scenario.delay": DELAY}
+STAGGER: dict[str, Any] = {
+    "scenario.n_samples": 200,
+    "scenario.test_samples": 20,
+    "scenario.delay": DELAY,
+}
 STAGGER |= {"train.batch_size": BATCH, "train.lr": LR, "model.hidden": (8,), "prequential.block": 1}
 
 
@@ -149,7 +153,8 @@ def test_a_resumed_run_has_the_bytes_of_an_uninterrupted_one(
     options = {"strategy.trigger": "periodic", "strategy.period": 40}
     common: dict[str, Any] = {"strategy": "on-drift:reset", "seeds": 2, "options": options}
     whole = _run(tmp_path / "whole", **common)
-    correct, calls = Population.correct, []
+    correct = Population.correct
+    calls: list[None] = []
 
     def dies(self: Population, *rest: Any) -> Tensor:
         calls.append(None)
@@ -206,7 +211,7 @@ def test_river_learns_as_rivers_own_evaluation_with_delay(tmp_path: Path, delay:
     x = stream.view.inputs(stream.pool, replica.tables, ids).tolist()
     y = stream.view.labels(stream.pool, replica.tables, ids).tolist()
     samples = [(dict(zip(names, row, strict=True)), label) for row, label in zip(x, y, strict=True)]
-    model = tree.HoeffdingTreeClassifier()
+    model: Any = tree.HoeffdingTreeClassifier()
     said: dict[int, Any] = {}
     hits: dict[int, bool] = {}  # by the moment at which the label comes
     # river counts a delay of 1 as "before the next sample", which is none to us
