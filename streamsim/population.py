@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from streamsim import draws, pairs
+from streamsim import draws, pairs, products
 from streamsim.compilation import Compiler
 from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
@@ -109,6 +109,10 @@ class Population:
         """Per-replica results with the replica axis first, also of one replica."""
         return values[None] if self._alone else values
 
+    @cached_property
+    def _large_products(self) -> bool:
+        return not self._alone and products.gain(p[0] for p in self.carry.params.values())
+
     # -- learner ------------------------------------------------------------------------------
     def start(self) -> None:
         """Initial weights, own parameters and states of every replica."""
@@ -175,17 +179,22 @@ class Population:
 
     def train(self, experience: int, steps: range) -> None:
         """Make a stretch of steps of an experience; an alarm is answered between two of them."""
-        while len(steps) > 0:
-            stretch = steps if self._monitors is None else steps[:WATCHED]
-            before = self.carry
-            made = self._made(experience, stretch, self._monitors)
-            if len(made.losses) < len(stretch):
-                # what was planned beyond the alarm must not have happened
-                stretch, alarms, self.carry = stretch[: len(made.losses)], made.alarms, before
-                made = self._made(experience, stretch, None)._replace(alarms=alarms)
-            self._keep(made)
-            self._answer(experience, made)
-            steps = steps[len(stretch) :]
+        with products.by_onednn(self._large_products):
+            while len(steps) > 0:
+                steps = self._stretch(experience, steps)
+
+    def _stretch(self, experience: int, steps: range) -> range:
+        """Make as many steps as can be planned at once; returns those that are left."""
+        stretch = steps if self._monitors is None else steps[:WATCHED]
+        before = self.carry
+        made = self._made(experience, stretch, self._monitors)
+        if len(made.losses) < len(stretch):
+            # what was planned beyond the alarm must not have happened
+            stretch, alarms, self.carry = stretch[: len(made.losses)], made.alarms, before
+            made = self._made(experience, stretch, None)._replace(alarms=alarms)
+        self._keep(made)
+        self._answer(experience, made)
+        return steps[len(stretch) :]
 
     def _made(self, experience: int, steps: range, monitors: Monitors | None) -> Made:
         """Plan steps and make them, up to an alarm."""
@@ -255,7 +264,7 @@ class Population:
         def correct(carry: Carry, world: World, tests: Any) -> Tensor:
             return self.program.correct(carry, world, self._index(max(after, 0)), tests, batch)
 
-        with torch.no_grad():
+        with torch.no_grad(), products.by_onednn(self._large_products):
             counts: Tensor = self._lift(correct)(self.carry, self.world, tests)
         return self._rows(counts).cpu()
 
@@ -285,7 +294,7 @@ class Population:
                 self.program, carry, world, experience, sides, options.lr, at_once
             )
 
-        with torch.no_grad():
+        with torch.no_grad(), products.by_onednn(self._large_products):
             lifted = self._stepper.lift(losses, at_once)
             found = lifted(self.carry, self.world, self._sides)
         return PairLosses(*(self._rows(each).cpu() for each in found))
