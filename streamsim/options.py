@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -77,6 +78,8 @@ def _line(error: Any, where: str) -> str:
     if not error["loc"]:  # a check across options, whose text names what was given
         return f"{where}: {text}"
     shown = ",".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
+    if error["type"] == "literal_error":
+        text += did_you_mean(shown, re.findall(r"'([^']+)'", error["ctx"]["expected"]))
     return f"{path}={shown}: {text[0].lower()}{text[1:]}"
 
 
@@ -88,7 +91,7 @@ def _parse(value: Any, hint: Any) -> Any:
     if type(None) in arms and value.lower() in ("none", ""):
         return None
     if any(get_origin(arm) is tuple for arm in arms):
-        return tuple(part for part in value.split(",") if part)
+        return tuple(part for part in map(str.strip, value.split(",")) if part)
     return value
 
 
@@ -158,7 +161,7 @@ def type_name(hint: Any) -> str:
         return " | ".join(type_name(arm) for arm in get_args(hint))
     if get_origin(hint) is tuple:
         inner = type_name(get_args(hint)[0])
-        return f"{inner},{inner},..."
+        return f"({inner}),..." if "|" in inner else f"{inner},{inner},..."
     return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
 
 

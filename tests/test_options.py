@@ -141,7 +141,7 @@ def test_an_option_of_something_without_options_is_refused() -> None:
         ("rate", "fast", "fast", "valid number"),
         ("on", "perhaps", "perhaps", "valid boolean"),
         ("widths", "4,x", "x", "valid integer"),
-        ("rule", "rign", "rign", "'ring' or 'reservoir'"),
+        ("rule", "rign", "rign", "'ring' or 'reservoir'; did you mean 'ring'?"),
         ("count", [1, 2], "1,2", "valid integer"),
     ],
 )

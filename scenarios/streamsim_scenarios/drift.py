@@ -35,7 +35,7 @@ from streamsim_scenarios.concepts.sine import Sine
 from streamsim_scenarios.concepts.stagger import Stagger
 from streamsim_scenarios.concepts.waveform import Waveform
 from streamsim_scenarios.pools import Boundaries, reveals
-from streamsim_scenarios.takeovers import Kind, Takeovers, check, check_length, each, evenly
+from streamsim_scenarios.takeovers import Kinds, Takeovers, check, check_length, evenly
 
 
 @plain_dataclass(frozen=True)
@@ -51,7 +51,7 @@ class DriftView:
     def samples(self, pool: Tables, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs `[N, F]` float32 and labels `[N]`; every concept is asked, one is heard."""
         time, place = self._where(tables, ids)
-        if self.takeovers.kind == "incremental":
+        if self.takeovers.moves:
             x, y = self._moving(tables, ids, time, place)
         else:
             x, y = self._chosen(tables, ids, time, place)
@@ -144,10 +144,10 @@ class Drift:
         min_length=1,
         description="samples that a takeover lasts, one for all or one for each; 0: abrupt",
     )
-    drift: Kind = Field(
-        default="gradual",
+    drift: Kinds = Field(
+        default=("gradual",),
         description="gradual: both concepts occur for a while; incremental: one turns into the "
-        "other step by step",
+        "other step by step; one for all takeovers or one for each",
     )
     boundaries: Boundaries = Field(
         default="hidden", description="whether learners know when a concept takes over"
@@ -159,7 +159,7 @@ class Drift:
 
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:
-        check(self._positions, self.widths, len(self.concepts), "concepts")
+        check(self._positions, self.widths, self.drift, len(self.concepts), "concepts")
         check_length(self._positions, self.n_samples, f"n_samples={self.n_samples}")
         return self
 
@@ -172,9 +172,9 @@ class Drift:
     def stream(self, root: Path) -> Stream:
         concept = cast("Concept", self)
         positions = self._positions
-        takeovers = Takeovers(positions, each(self.widths, len(positions)), self.drift)
+        takeovers = Takeovers(positions, self.widths, self.drift)
         probe = concept.prepare(torch.tensor(0), self.concepts[0])
-        if self.drift == "incremental" and any(not t.is_floating_point() for t in probe.values()):
+        if "incremental" in self.drift and any(not t.is_floating_point() for t in probe.values()):
             raise ValueError(
                 f"drift=incremental: the concepts of {concept.name} are rules, between which there "
                 "is nothing; choose drift=gradual"
@@ -253,7 +253,10 @@ class HyperplaneIncremental(Drift, Hyperplane):
     widths: tuple[int, ...] = Field(
         default=(4000,), min_length=1, description="samples that a takeover lasts"
     )
-    drift: Kind = Field(default="incremental", description="gradual or incremental")
+    drift: Kinds = Field(
+        default=("incremental",),
+        description="gradual or incremental, one for all takeovers or one for each",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
