@@ -184,8 +184,9 @@ def _features(
     ranked = torch.where(moves_F, standard_TF.var(0, correction=0), -1.0)
     most = ranked.argsort(descending=True, stable=True)[:FEATURES]
     chosen = [int(f) for f in most if moves_F[f]]
-    known = getattr(scenario, "features", None)  # concepts name theirs
-    names = [known[f].name if known else _feature_name(stream.spec.input_shape, f) for f in chosen]
+    of_concepts = getattr(scenario, "features", None)
+    known = [feature.name for feature in of_concepts] if of_concepts else stream.spec.features
+    names = [known[f] if known else _feature_name(stream.spec.input_shape, f) for f in chosen]
     yield from _rows("features", names, slices, standard_TF[:, chosen])
 
 
