@@ -8,7 +8,7 @@ import difflib
 import math
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -60,12 +60,19 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     try:
         built = cls(**{name: _parse(value, hints[name]) for name, value in values.items()})
     except pydantic.ValidationError as error:
-        raise ValueError("; ".join(_line(e, where) for e in error.errors())) from None
+        raise ValueError("; ".join(_line(e, where) for e in _telling(error.errors()))) from None
     for name in values:
         value = getattr(built, name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{where}.{name}={value}: give a finite number")
+        each = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in each):
+            raise ValueError(f"{where}.{name}={show_value(value)}: give a finite number")
     return built
+
+
+def _telling(errors: Sequence[Any]) -> list[Any]:
+    """Without a second one that only says that wrong items do not count as items."""
+    with_bad_items = {error["loc"][:1] for error in errors if len(error["loc"]) > 1}
+    return [e for e in errors if e["type"] != "too_short" or e["loc"] not in with_bad_items]
 
 
 def _line(error: Any, where: str) -> str:

@@ -10,7 +10,7 @@
     [[takeovers]]                # in the order of time; for scenarios that are made of concepts
     at = 8_000
     to = 2                       # number of the next concept
-    kind = "gradual"             # abrupt, gradual or incremental
+    kind = "gradual"             # abrupt, gradual or incremental, whatever the others are
     width = 1_000
 
     [modifiers.label-noise]      # as in sea-abrupt+label-noise; its options

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from streamsim.cli import main
+from streamsim.cli.tables import setting_name
 
 RUN = ["run", "split-digits", "naive", "--seeds", "2"]
 TREE = ["run", "sea-abrupt", "river:HoeffdingTreeClassifier"]
@@ -213,3 +214,10 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_setting_is_shown_as_it_is_typed() -> None:
+    swept = {"scenario.drift": ["gradual", "incremental"], "strategy.limit": None, "train.lr": 0.1}
+    assert setting_name(swept) == (
+        "scenario.drift=gradual,incremental strategy.limit=none train.lr=0.1"
+    )

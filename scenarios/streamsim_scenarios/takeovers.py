@@ -91,6 +91,8 @@ def evenly(num_samples: int, num_concepts: int) -> tuple[int, ...]:
     >>> evenly(1000, 4)
     (250, 500, 750)
     """
+    if num_samples < num_concepts:
+        raise ValueError(f"{num_samples} samples are too few for {num_concepts - 1} takeovers")
     return tuple(num_samples * k // num_concepts for k in range(1, num_concepts))
 
 

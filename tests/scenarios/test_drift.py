@@ -124,6 +124,7 @@ def test_nothing_but_samples_is_revealed() -> None:
         ({"positions": (10,)}, "4 concepts need 3 of them"),
         ({"positions": (10, 10, 20)}, "positions=10,10,20: choose growing numbers"),
         ({"positions": (10, 20, 20_000)}, "growing numbers"),
+        ({"n_samples": 3}, "3 samples are too few for 3 takeovers"),
         ({"widths": (1, 2)}, "give one number of samples, or 3"),
         ({"widths": (-1,)}, "0 or more"),
     ],

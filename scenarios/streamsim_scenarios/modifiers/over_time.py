@@ -75,6 +75,9 @@ class OverTime:
         positions = range(1, num) if self.positions is None else self.positions
         widths = (0,) if self.widths is None else self.widths
         check(positions, widths, self.drift, num, "levels")
+        if self.region is not None and self.region[1] > self.region[2]:
+            shown = ",".join(f"{number:g}" for number in self.region)
+            raise ValueError(f"region={shown}: low is above high; swap them")
         return self
 
     def modify(self, stream: Stream) -> Stream:

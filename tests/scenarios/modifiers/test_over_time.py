@@ -152,6 +152,7 @@ def test_only_a_region_may_change_in_training_and_test(line: Stream) -> None:
     ("options", "complaint"),
     [
         ({"region": (0.0, 1.0)}, "at least 3 items"),
+        ({"region": (0.0, 1.0, 0.5)}, "region=0,1,0.5: low is above high; swap them"),
         ({"levels": (0.0, 1.0), "positions": (5, 9)}, "2 levels need 1 of them"),
         ({"levels": (0.0, 1.0, 0.0), "positions": (9, 5)}, "growing numbers above 0"),
         ({"levels": (0.0, 1.0, 0.0), "widths": (1, 2, 3)}, "give one number of samples, or 2"),
