@@ -161,6 +161,8 @@ def type_name(hint: Any) -> str:
 
     >>> type_name(tuple[int, ...]), type_name(Literal["a", "b"]), type_name(int | None)
     ('int,int,...', 'a | b', 'int | none')
+    >>> type_name(tuple[Literal["a", "b"], ...])
+    '(a | b),...'
     """
     if get_origin(hint) is Literal:
         return " | ".join(map(str, get_args(hint)))
