@@ -22,9 +22,10 @@ ROWS = 128  # about the most samples that meet a weight matrix in a step
 
 def gain(weights: Iterable[Tensor]) -> bool:
     """Whether networks with these weights, one of many, have products that gain here."""
-    return any(
-        w.ndim == 2 and w.numel() * ROWS >= LARGE and w.device.type == "cpu" for w in weights
-    ) and _leaves_avx512_unused()
+    return (
+        any(w.ndim == 2 and w.numel() * ROWS >= LARGE and w.device.type == "cpu" for w in weights)
+        and _leaves_avx512_unused()
+    )
 
 
 @contextmanager
