@@ -103,7 +103,7 @@ class Drive:
             self.recorder.accuracy(chunk.replicas, learner, -1, num_experiences)
             if chunk.watchers:
                 self.recorder.watched()
-            if chunk.watchers or chunk.prequential is not None:
+            if chunk.spec.knows_drifts and (chunk.watchers or chunk.prequential is not None):
                 self.recorder.drifts(chunk.replicas, learner.true_drifts())
             self._meta_transference(chunk, learner)
             self._transference(chunk, learner, -1)

@@ -53,6 +53,7 @@ class StreamSpec:
     num_tasks: int = 1  # task labels run over 0 .. num_tasks-1
     features: tuple[str, ...] | None = None  # names of the inputs, where they have some
     label_delay: int = 0  # training samples that come between a sample and its label
+    knows_drifts: bool = True  # whether replicas can tell their true drifts
 
     def __post_init__(self) -> None:
         if self.features is not None and (len(set(self.features)),) != self.input_shape:

@@ -98,7 +98,7 @@ class Streamed:
             passes = draws.fold(key, "streamed", torch.arange(-(-length // num_train)))
             order = draws.permutation(passes, num_train).flatten()[:length]
             parts = order.tensor_split(self.n_experiences)
-            return Replica([Experience(train, test) for train in parts], {})
+            return Replica([Experience(train, test) for train in parts], {}, drifts=[])
 
         return Stream(spec, pool(data), PoolView(data.shape), draw)
 

@@ -88,7 +88,11 @@ class OverTime:
             replica = in_time(stream, own, stream.draw(key))
             train, test = self._marks(own, stream, replica)
             marked = mark(replica, self._radix, train, test)
-            return replace(marked, tables=self._with(replica.tables, self._tables(own, stream)))
+            return replace(
+                marked,
+                tables=self._with(replica.tables, self._tables(own, stream)),
+                drifts=sorted({*replica.true_drifts(), *self._takeovers(replica).positions}),
+            )
 
         def labels(y: Tensor, mark: Tensor) -> Tensor:
             return self._labels(y, self._level(mark), stream.spec.num_classes)

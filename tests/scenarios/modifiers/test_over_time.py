@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -278,3 +279,11 @@ def test_labels_move_round_the_circle_in_training_and_test(
 def test_a_circle_needs_two_different_labels(only: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="name two labels or more, each once"):
         LabelSwap(only=only)
+
+
+def test_takeovers_are_true_drifts_beside_those_of_the_stream(line: Stream) -> None:
+    brighter = Brightness(levels=(0.0, 0.5, 0.0), positions=(300, 1200))
+    quiet = replace(line, draw=lambda key: replace(line.draw(key), drifts=[]))
+    assert brighter.modify(quiet).draw(KEY).true_drifts() == [300, 1200]
+    boundaries = line.draw(KEY).true_drifts()
+    assert brighter.modify(line).draw(KEY).true_drifts() == sorted({*boundaries, 300, 1200})
