@@ -33,22 +33,31 @@ class Takeovers:
     widths: Sequence[int]
     kind: Kind = "gradual"
 
+    @property
+    def abrupt(self) -> bool:
+        """Whether no takeover lasts."""
+        return not any(self.widths)
+
     def place(self, key: Tensor, time: Tensor) -> Tensor:
         """Where in the sequence of concepts the samples at times `[N]` stand: 0 .. K-1, float64.
 
         Whole numbers unless the drift is incremental.
         """
-        at = torch.zeros(time.shape, dtype=torch.float64, device=time.device)
+        moment = time.to(torch.float64)
+        at = torch.zeros_like(moment)
+        if self.kind == "gradual" and not self.abrupt:
+            number = torch.arange(len(self.positions), device=time.device)
+            keys = draws.fold(key, "takeover", number)
         for k, (position, width) in enumerate(zip(self.positions, self.widths, strict=True)):
-            since = (time - position).to(torch.float64)
+            since = moment - position
             if width == 0:
                 at = torch.where(since >= 0, k + 1.0, at)
             elif self.kind == "gradual":
-                drawn = draws.uniform(draws.fold(key, "takeover", k), time)
-                at = torch.where(drawn < torch.sigmoid(4 * since / width), k + 1.0, at)
+                drawn = draws.uniform(keys[k], time)
+                at = torch.where(drawn < (4 * since).div_(width).sigmoid_(), k + 1.0, at)
             else:
-                share = (since / width + 0.5).clamp(0, 1)
-                at = at + share * (k + 1 - at)
+                share = since.div_(width).add_(0.5).clamp(0, 1)
+                at = at + share.mul_(k + 1 - at)
         return at
 
 

@@ -8,6 +8,24 @@ from torch import Tensor
 from streamsim import draws
 
 
+def arranged(columns: Tensor, place: Tensor, which: Tensor | None) -> Tensor:
+    """Columns [F, N] in the order that `place` [F] says, or that of several concepts [K, F]."""
+    if which is None:
+        return columns.index_select(0, place)
+    # copying whole columns for every concept is cheaper than fetching numbers one by one
+    found, *others = (columns.index_select(0, each) for each in place.unbind())
+    for k, other in enumerate(others, 1):
+        found = _replaced(found, other, which == k)
+    return found
+
+
+def _replaced(old: Tensor, new: Tensor, here: Tensor) -> Tensor:
+    """The new values where told; bits (uint8, 0 or 1) several times faster than by `where`."""
+    if old.dtype == torch.uint8:
+        return old ^ (old ^ new).bitwise_and_(here.to(torch.uint8))
+    return torch.where(here, new, old)
+
+
 def exchanged(key: Tensor, num_relevant: int, num_irrelevant: int, count: Tensor) -> Tensor:
     """Where each of the attributes comes from, [relevant + irrelevant] int64.
 
