@@ -16,6 +16,7 @@ from torch import Tensor
 from streamsim import draws
 
 Kind = Literal["gradual", "incremental"]
+_TAKEOVER = draws.purpose("takeover")  # hashed here: a compiled program cannot
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Takeovers:
         at = torch.zeros_like(moment)
         if self.kind == "gradual" and not self.abrupt:
             number = torch.arange(len(self.positions), device=time.device)
-            keys = draws.fold(key, "takeover", number)
+            keys = draws.fold(key, _TAKEOVER, number)
         for k, (position, width) in enumerate(zip(self.positions, self.widths, strict=True)):
             since = moment - position
             if width == 0:
