@@ -18,6 +18,7 @@ from streamsim import draws
 
 T = TypeVar("T")
 Kind = Literal["gradual", "incremental"]
+_TAKEOVER = draws.purpose("takeover")  # hashed here: a compiled program cannot
 
 
 def _read(kinds: Any) -> Any:
@@ -62,22 +63,30 @@ class Takeovers:
         widths = [width if kind == "incremental" else 0 for _, width, kind in self._each()]
         return replace(self, widths=widths)
 
+    @property
+    def abrupt(self) -> bool:
+        """Whether no takeover lasts."""
+        return not any(self.widths)
+
     def place(self, key: Tensor, time: Tensor) -> Tensor:
         """Where in the sequence of concepts the samples at times `[N]` stand: 0 .. K-1, float64.
 
         Whole numbers unless it `moves`.
         """
-        at = torch.zeros(time.shape, dtype=torch.float64, device=time.device)
+        moment = time.to(torch.float64)
+        at = torch.zeros_like(moment)
+        number = torch.arange(len(self.positions), device=time.device)
+        keys = key if self.abrupt else draws.fold(key, _TAKEOVER, number)
         for k, (position, width, kind) in enumerate(self._each()):
-            since = (time - position).to(torch.float64)
+            since = moment - position
             if width == 0:
                 at = torch.where(since >= 0, k + 1.0, at)
             elif kind == "gradual":
-                drawn = draws.uniform(draws.fold(key, "takeover", k), time)
-                at = torch.where(drawn < torch.sigmoid(4 * since / width), k + 1.0, at)
+                drawn = draws.uniform(keys[k], time)
+                at = torch.where(drawn < (4 * since).div_(width).sigmoid_(), k + 1.0, at)
             else:
-                share = (since / width + 0.5).clamp(0, 1)
-                at = at + share * (k + 1 - at)
+                share = since.div_(width).add_(0.5).clamp(0, 1)
+                at = at + share.mul_(k + 1 - at)
         return at
 
     def _each(self) -> Iterator[tuple[int, int, Kind]]:

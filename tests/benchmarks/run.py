@@ -19,7 +19,7 @@ BENCHMARKS = {
     "transference": "every pair of experiences, against the plain loop over pairs",
     "startup": "streamsim --help",
     "prequential": "predict, then learn, against a plain loop; long streams",
-    "generators": "samples per second of the concepts, against river's generators",
+    "generators": "samples per second of drifting streams, against river's generators",
 }
 
 

@@ -187,8 +187,6 @@ def test_the_oracle_is_refused_where_nobody_knows_the_drifts() -> None:
         reveals=frozenset(),
         knows_drifts=False,
     )
-    with pytest.raises(
-        ValueError, match="nobody knows where this stream drifts"
-    ):
+    with pytest.raises(ValueError, match="nobody knows where this stream drifts"):
         OnDriftReset(trigger="oracle").check(spec, 1)
     OnDriftReset(trigger="adwin").check(spec, 1)
