@@ -195,6 +195,17 @@ def test_swapping_fields_gives_another_key(seed: int, a: int, b: int) -> None:
     assert (draws.fold(key, a, b) == draws.fold(key, b, a)) == (a == b)
 
 
+def test_folding_a_purpose_compiles() -> None:
+    """Views, which are compiled, may fold a key: one that did not trace would split the program."""
+
+    def number(key: Tensor) -> Tensor:
+        return draws.uniform(draws.fold(key, "noise"), torch.arange(4))
+
+    compiled = torch.compile(number, backend="eager", fullgraph=True)
+    key = torch.tensor(7)
+    assert torch.equal(compiled(key), number(key))
+
+
 def test_keys_on_a_lattice_do_not_meet() -> None:
     """Without a second mixing round, (key, field) and (key + gamma, field - 1) would be one."""
     gamma = 0x9E3779B97F4A7C15 - 2**64
