@@ -68,6 +68,42 @@ def test_summary_says_why_a_metric_is_undefined(
     assert re.search(r"worst_case_accuracy.*--eval-every", out)
 
 
+@pytest.mark.parametrize(
+    ("other", "complaint"),
+    [
+        (["split-digits", "naive"], "a run of 'naive'; give one of 'joint'"),
+        (["permuted-digits", "joint"], "a run on permuted-digits; give one on the scenario of"),
+        (
+            ["split-digits", "joint", "--set", "scenario.setting=domain"],
+            "a run with another scenario.setting; give one with the options of here",
+        ),
+    ],
+)
+def test_intransigence_is_measured_against_joint_on_the_same_stream_alone(
+    other: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = ["--set", "train.iterations=2"]
+    _call([*RUN, *few, "--out", "here"], capsys, monkeypatch)
+    _call(["run", *other, *few, "--out", "there"], capsys, monkeypatch)
+    code, out, err = _call(["summary", "here", "--joint", "there"], capsys, monkeypatch)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: --joint there: {complaint}")
+
+
+def test_intransigence_is_shown_where_there_is_a_joint_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ["--set", "train.iterations=2"]
+    _call([*RUN, *few, "--out", "here"], capsys, monkeypatch)
+    _call(["run", "split-digits", "joint", *few, "--out", "there"], capsys, monkeypatch)
+    code, out, _ = _call(["summary", "here", "--joint", "there"], capsys, monkeypatch)
+    assert code == 0
+    assert re.search(r"intransigence +-?0\.\d{4}", out)
+
+
 BAD = [
     (
         ["run", "split-digitz", "naive"],
@@ -117,7 +153,13 @@ BAD = [
     (["show", "strategy", "river:GausianNB"], "did you mean 'GaussianNB'"),
     (["resume", "nowhere"], "nowhere is not a run folder"),
     (["show", "strategy", "replayy"], "did you mean 'replay'"),
-    (["list", "things"], "unknown kind 'things'"),
+    (["list", "things"], "unknown kind 'things'; choose scenarios, .*, models, figures"),
+    (["list", "figurs"], "did you mean 'figures'"),
+    (["show", "figures", "forgetting"], "unknown kind 'figures'; choose .*, models"),
+    (
+        ["run", "split-digits", "replay", "--set", "strategy.memory_size=1000000000000000"],
+        "not enough memory for what was asked; make models, batches and memories smaller",
+    ),
     (["check", "replayy"], "did you mean 'replay'"),
     (["data", "get", "mnistt"], "did you mean 'mnist'"),
     (["new", "strategy", "Not A Name"], "Not A Name"),
