@@ -104,6 +104,18 @@ def test_intransigence_is_shown_where_there_is_a_joint_run(
     assert re.search(r"intransigence +-?0\.\d{4}", out)
 
 
+def test_a_run_without_results_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _call([*RUN, "--set", "train.iterations=2", "--out", "here"], capsys, monkeypatch)
+    described = json.loads(Path("here/run.json").read_text())
+    Path("here/run.json").write_text(json.dumps({**described, "status": "interrupted"}))
+    Path("here/accuracy.parquet").unlink()
+    code, out, err = _call(["summary", "here"], capsys, monkeypatch)
+    assert (code, out) == (2, "")
+    assert err.endswith("go on with: streamsim resume here\n")
+
+
 BAD = [
     (
         ["run", "split-digitz", "naive"],

@@ -151,6 +151,11 @@ def summary(
     from streamsim.runs import open_run
 
     opened = open_run(folder)
+    if opened.status != "finished" and opened.table("accuracy").empty:
+        raise ValueError(
+            f"{folder} has no results yet: {opened.status} before its first evaluation; go on "
+            f"with: streamsim resume {folder}"
+        )
     reference = open_run(joint) if joint is not None else None
     if reference is not None:
         _check_reference(opened, reference)
