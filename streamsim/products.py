@@ -8,6 +8,7 @@ multiplies one pair of matrices a call, so small ones stay where they are.
 from __future__ import annotations
 
 import platform
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -36,8 +37,11 @@ def by_onednn(wanted: bool = True) -> Iterator[None]:
         yield
         return
     with torch.library._scoped_library("aten", "IMPL") as library:
-        library.impl("bmm", _bmm, "CPU")
-        library.impl("bmm.out", _bmm_out, "CPU")
+        with warnings.catch_warnings():
+            # to override is the purpose, and it does not last
+            warnings.filterwarnings("ignore", "(?s).*other operators may also be overridden")
+            library.impl("bmm", _bmm, "CPU")
+            library.impl("bmm.out", _bmm_out, "CPU")
         yield
 
 
