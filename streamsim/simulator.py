@@ -14,7 +14,7 @@ from streamsim.compilation import Compiler, Mode
 from streamsim.configuration import Configuration, ModelFactory, Objects
 from streamsim.data import data_root
 from streamsim.drive import Drive, Report
-from streamsim.runs import Run
+from streamsim.runs import Run, checkpoints
 from streamsim.strategy import Part
 from streamsim.stream import Scenario
 
@@ -74,7 +74,7 @@ def resume(
     """Finish an unfinished run; a finished one is only opened."""
     found = runs.open_run(path)
     if found.status == "finished":
-        runs.remove_checkpoint(found.path)
+        checkpoints.remove(found.path)
         return found
     given = found.configuration
     if any(str(given[key]).startswith("python:") for key in ("scenario", "model")):
@@ -176,7 +176,7 @@ def _drive(
     compiler = Compiler(execution["compile"], cache=environment.cache_folder("steps"))
     chunks = make_chunks(configuration, objects, root, device, execution["vectorize"], compiler)
     with _locked(path):
-        checkpoint = runs.read_checkpoint(path) if runs.has_checkpoint(path) else None
+        checkpoint = checkpoints.read(path) if checkpoints.exists(path) else None
         drive = Drive(path, configuration, execution, chunks, compiler, progress)
         drive.info["environment"] = environment.describe(device)
         try:
