@@ -19,10 +19,11 @@ from streamsim.flow import World
 from streamsim.foreign import Recipe
 from streamsim.foreign.onebyone import no_transference
 from streamsim.learner import Learner
+from streamsim.network import Network
 from streamsim.population import Population
 from streamsim.prequential import PrequentialOptions
 from streamsim.program import Program
-from streamsim.strategy import Network, Part, Scope
+from streamsim.strategy import Part, Scope
 from streamsim.stream import Stream, StreamSpec
 from streamsim.transference import TransferenceOptions
 from streamsim.trees import map_tree, stack
