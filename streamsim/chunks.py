@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from streamsim import composition, configuration, devices, draws, pairs
+from streamsim import composition, devices, draws, pairs, settings
 from streamsim.compilation import Compiler
-from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
+from streamsim.configuration import Configuration
 from streamsim.flow import World
 from streamsim.foreign import Recipe
 from streamsim.foreign.onebyone import no_transference
@@ -23,6 +23,7 @@ from streamsim.network import Network
 from streamsim.population import Population
 from streamsim.prequential import PrequentialOptions
 from streamsim.program import Program
+from streamsim.settings import ModelFactory, Objects, Setting
 from streamsim.strategy import Part, Scope
 from streamsim.stream import Stream, StreamSpec
 from streamsim.transference import TransferenceOptions
@@ -71,8 +72,8 @@ def _groups(wanted: Configuration, objects: Objects) -> list[Group]:
     """Settings by everything that shapes a program, in the order of their first member."""
     groups: dict[str, Group] = {}
     for index, values in enumerate(wanted.settings()):
-        setting = configuration.build(wanted, objects, values)
-        traced = configuration.traced(values, setting)
+        setting = settings.build(wanted, objects, values)
+        traced = settings.traced(values, setting)
         shaping = repr(sorted((k, v) for k, v in values.items() if k not in traced))
         first = groups.get(shaping, Group(setting, traced, []))
         groups[shaping] = Group(first.setting, traced, [*first.members, (index, values)])

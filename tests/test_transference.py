@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.func import vmap
 
 import streamsim
-from streamsim import configuration, simulator
+from streamsim import resolution, simulator
 from streamsim.chunks import make_chunks
 from streamsim.cli import main
 from streamsim.compilation import Compiler
@@ -178,7 +178,7 @@ def _population(
 ) -> Population:
     """Every seed at every learning rate."""
     options = {f"scenario.{name}": value for name, value in (scenario or {}).items()}
-    wanted, objects = configuration.resolve(
+    wanted, objects = resolution.resolve(
         *("split-digits", strategy, Mlp(hidden=(12,)).build, options, seeds),
         {"train.lr": list(lrs)} if len(lrs) > 1 else {},
         None,

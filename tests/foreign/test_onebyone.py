@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import streamsim
-from streamsim import configuration, drive
+from streamsim import drive, resolution
 from streamsim.chunks import make_chunks, replica_key
 from streamsim.compilation import Compiler
 from streamsim.foreign.onebyone import Features, Guess, OneByOne, failing_as, log_loss
@@ -126,7 +126,7 @@ def _learners(*strategies: str, seeds: int = 2, **options: Any) -> list[Learner]
     """The learner of the last seed for each strategy."""
     found = []
     for strategy in strategies:
-        wanted, objects = configuration.resolve(
+        wanted, objects = resolution.resolve(
             "split-digits", strategy, "mlp", options, seeds, {}, None, prequential=True
         )
         device = torch.device("cpu")
