@@ -97,16 +97,7 @@ def _chunks_of(
     assert model is not None
     watches = any(part.watch() for part in setting.parts)
     judges = setting.prequential is not None or watches
-    if judges and stream.spec.label_delay and _scope(setting.parts) != "experience":
-        names = "+".join(part.name for part in setting.parts)
-        raise ValueError(
-            f"'{names}' trains on more than what comes, so that no sample can wait for its label; "
-            "leave out label-delay, or judge nothing with --no-prequential"
-        )
-    composition.check_fit(setting.parts, stream.spec, setting.train.batch_size)
-    if setting.transference is not None:
-        scope = _scope(setting.parts)
-        pairs.check_fit(setting.transference, stream.spec.num_experiences, scope)
+    _check_fit(setting, stream.spec, judges)
     network = Network(_module(model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
@@ -115,6 +106,7 @@ def _chunks_of(
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
     largest = _largest(vectorize, program, model, members[0], group, device)
     notes = composition.hints(setting.parts, stream.spec)
+    measured = setting.transference, setting.prequential
     start = 0
     for size in devices.chunk_sizes(len(members), largest):
         chosen = members[start : start + size]
@@ -124,16 +116,21 @@ def _chunks_of(
             return _population(program, model, chosen, group, device, compiler)
 
         replicas = [(index, seed) for index, _, seed in chosen]
-        yield Chunk(
-            replicas,
-            stream.spec,
-            device,
-            learner,
-            notes,
-            setting.transference,
-            setting.prequential,
-            watchers,
+        yield Chunk(replicas, stream.spec, device, learner, notes, *measured, watchers)
+
+
+def _check_fit(setting: Setting, spec: StreamSpec, judges: bool) -> None:
+    """Refuse what this stream cannot be learned with, or measured on."""
+    if judges and spec.label_delay and _scope(setting.parts) != "experience":
+        names = "+".join(part.name for part in setting.parts)
+        raise ValueError(
+            f"'{names}' trains on more than what comes, so that no sample can wait for its label; "
+            "leave out label-delay, or judge nothing with --no-prequential"
         )
+    composition.check_fit(setting.parts, spec, setting.train.batch_size)
+    if setting.transference is not None:
+        scope = _scope(setting.parts)
+        pairs.check_fit(setting.transference, spec.num_experiences, scope)
 
 
 def _foreign_chunks(
