@@ -12,17 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from streamsim import composition, configuration, devices, draws, pairs
+from streamsim import composition, devices, draws, pairs, settings
 from streamsim.compilation import Compiler
-from streamsim.configuration import Configuration, ModelFactory, Objects, Setting
+from streamsim.configuration import Configuration
 from streamsim.flow import World
 from streamsim.foreign import Recipe
 from streamsim.foreign.onebyone import no_transference
 from streamsim.learner import Learner
+from streamsim.network import Network
 from streamsim.population import Population
 from streamsim.prequential import PrequentialOptions
 from streamsim.program import Program
-from streamsim.strategy import Network, Part, Scope
+from streamsim.settings import ModelFactory, Objects, Setting
+from streamsim.strategy import Part, Scope
 from streamsim.stream import Stream, StreamSpec
 from streamsim.transference import TransferenceOptions
 from streamsim.trees import map_tree, stack
@@ -70,8 +72,8 @@ def _groups(wanted: Configuration, objects: Objects) -> list[Group]:
     """Settings by everything that shapes a program, in the order of their first member."""
     groups: dict[str, Group] = {}
     for index, values in enumerate(wanted.settings()):
-        setting = configuration.build(wanted, objects, values)
-        traced = configuration.traced(values, setting)
+        setting = settings.build(wanted, objects, values)
+        traced = settings.traced(values, setting)
         shaping = repr(sorted((k, v) for k, v in values.items() if k not in traced))
         first = groups.get(shaping, Group(setting, traced, []))
         groups[shaping] = Group(first.setting, traced, [*first.members, (index, values)])
@@ -95,16 +97,7 @@ def _chunks_of(
     assert model is not None
     watches = any(part.watch() for part in setting.parts)
     judges = setting.prequential is not None or watches
-    if judges and stream.spec.label_delay and _scope(setting.parts) != "experience":
-        names = "+".join(part.name for part in setting.parts)
-        raise ValueError(
-            f"'{names}' trains on more than what comes, so that no sample can wait for its label; "
-            "leave out label-delay, or judge nothing with --no-prequential"
-        )
-    composition.check_fit(setting.parts, stream.spec, setting.train.batch_size)
-    if setting.transference is not None:
-        scope = _scope(setting.parts)
-        pairs.check_fit(setting.transference, stream.spec.num_experiences, scope)
+    _check_fit(setting, stream.spec, judges)
     network = Network(_module(model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
@@ -113,6 +106,7 @@ def _chunks_of(
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
     largest = _largest(vectorize, program, model, members[0], group, device)
     notes = composition.hints(setting.parts, stream.spec)
+    measured = setting.transference, setting.prequential
     start = 0
     for size in devices.chunk_sizes(len(members), largest):
         chosen = members[start : start + size]
@@ -122,16 +116,21 @@ def _chunks_of(
             return _population(program, model, chosen, group, device, compiler)
 
         replicas = [(index, seed) for index, _, seed in chosen]
-        yield Chunk(
-            replicas,
-            stream.spec,
-            device,
-            learner,
-            notes,
-            setting.transference,
-            setting.prequential,
-            watchers,
+        yield Chunk(replicas, stream.spec, device, learner, notes, *measured, watchers)
+
+
+def _check_fit(setting: Setting, spec: StreamSpec, judges: bool) -> None:
+    """Refuse what this stream cannot be learned with, or measured on."""
+    if judges and spec.label_delay and _scope(setting.parts) != "experience":
+        names = "+".join(part.name for part in setting.parts)
+        raise ValueError(
+            f"'{names}' trains on more than what comes, so that no sample can wait for its label; "
+            "leave out label-delay, or judge nothing with --no-prequential"
         )
+    composition.check_fit(setting.parts, spec, setting.train.batch_size)
+    if setting.transference is not None:
+        scope = _scope(setting.parts)
+        pairs.check_fit(setting.transference, spec.num_experiences, scope)
 
 
 def _foreign_chunks(

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from streamsim.flow import Carry, World
+from streamsim.network import Network
 from streamsim.optimizers import TrainOptions
 from streamsim.strategy import (
     Context,
-    Network,
     Params,
     Part,
     State,

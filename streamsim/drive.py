@@ -14,7 +14,8 @@ from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration
 from streamsim.learner import Learner
 from streamsim.recorder import Judging, Recorder
-from streamsim.runs import Checkpoint
+from streamsim.runs import checkpoints, tables, weights
+from streamsim.runs.checkpoints import Checkpoint
 
 CHECKPOINT_SECONDS = 10.0  # at least this long between checkpoints
 CHECKPOINT_SHARE = 0.05  # and at most this share of the time spent on writing them
@@ -86,9 +87,7 @@ class Drive:
                 learner.start()
                 start = 0, 0
             self._train(number, learner, start)
-            runs.write_parameters(
-                self.path, number, self.chunks[number].replicas, learner.parameters()
-            )
+            weights.write(self.path, number, self.chunks[number].replicas, learner.parameters())
         self._finish()
 
     def _train(self, number: int, learner: Learner, start: tuple[int, int]) -> None:
@@ -189,16 +188,16 @@ class Drive:
             "choice": self.compiler.choice,
             "reason": self.compiler.reason,
         }
-        runs.write_checkpoint(
+        checkpoints.write(
             self.path, Checkpoint(position, learner.state(), self.recorder.snapshot())
         )
         self.saved_at = time.perf_counter()
         self.save_cost = self.saved_at - now
 
     def _finish(self) -> None:
-        runs.write_tables(self.path, self.recorder.tables())
+        tables.write(self.path, self.recorder.tables())
         self.write_info("finished")
-        runs.remove_checkpoint(self.path)
+        checkpoints.remove(self.path)
 
     def write_info(self, status: str) -> None:
         device = self.chunks[0].device

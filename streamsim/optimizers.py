@@ -15,7 +15,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-Params = Mapping[str, Tensor]
+from streamsim.trees import Params
+
 Number = float | Tensor
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # torch.optim's (and Kingma & Ba's) defaults
 DEFAULT_LR = {"sgd": 0.1, "adam": 0.001, "adamw": 0.001}

@@ -22,7 +22,7 @@ from streamsim.prequential import (
     tally,
     unfinished,
 )
-from streamsim.runs import Columns
+from streamsim.runs.tables import Columns
 from streamsim.stream import StreamSpec
 from streamsim.transference import PairLosses, pair_columns
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from streamsim import configuration as configurations
-from streamsim import devices, environment, runs
+from streamsim import devices, environment, resolution, runs
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
-from streamsim.configuration import Configuration, ModelFactory, Objects
+from streamsim.configuration import Configuration, parse_seeds
 from streamsim.data import data_root
 from streamsim.drive import Drive, Report
-from streamsim.runs import Run
+from streamsim.runs import Run, checkpoints
+from streamsim.settings import ModelFactory, Objects
 from streamsim.strategy import Part
 from streamsim.stream import Scenario
 
@@ -46,7 +46,7 @@ def run(
     the scenario wants) judges every sample before it is learned from, see `prequential.…`. Raises
     ValueError for bad input.
     """
-    configuration, objects = configurations.resolve(
+    configuration, objects = resolution.resolve(
         scenario,
         strategy,
         model,
@@ -74,7 +74,7 @@ def resume(
     """Finish an unfinished run; a finished one is only opened."""
     found = runs.open_run(path)
     if found.status == "finished":
-        runs.remove_checkpoint(found.path)
+        checkpoints.remove(found.path)
         return found
     given = found.configuration
     if any(str(given[key]).startswith("python:") for key in ("scenario", "model")):
@@ -104,7 +104,7 @@ def _configuration(plain: Mapping[str, Any]) -> Configuration:
             strategy=str(plain["strategy"]),
             model=str(plain["model"]),
             options=dict(plain["options"]),
-            seeds=configurations.parse_seeds([int(seed) for seed in plain["seeds"]]),
+            seeds=parse_seeds([int(seed) for seed in plain["seeds"]]),
             sweep={name: tuple(values) for name, values in plain["sweep"].items()},
             eval_every=plain["eval_every"],
         )
@@ -176,7 +176,7 @@ def _drive(
     compiler = Compiler(execution["compile"], cache=environment.cache_folder("steps"))
     chunks = make_chunks(configuration, objects, root, device, execution["vectorize"], compiler)
     with _locked(path):
-        checkpoint = runs.read_checkpoint(path) if runs.has_checkpoint(path) else None
+        checkpoint = checkpoints.read(path) if checkpoints.exists(path) else None
         drive = Drive(path, configuration, execution, chunks, compiler, progress)
         drive.info["environment"] = environment.describe(device)
         try:

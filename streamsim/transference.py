@@ -16,7 +16,7 @@ Shape letters: I sources, J targets.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import torch
@@ -25,12 +25,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.func import grad, vmap
 
-from streamsim.trees import Tree, flatten, map_tree
+from streamsim.trees import Params, Tree, flatten, map_tree
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Params = Mapping[str, Tensor]
 Loss = Callable[[Any, Any], Tensor]  # parameters and samples to a scalar
 Order = Literal["second", "first"]
 Number = float | Tensor

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+Params = Mapping[str, Tensor]  # by name: the flattest tree
 Tree = Any  # Tensor | None | Mapping[str, Tree] | tuple[Tree, ...]; mypy gains nothing from that
 
 

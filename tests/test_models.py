@@ -1,6 +1,5 @@
 """Small networks: right shapes, readable stages, and nothing that replicas cannot share."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from torch.func import functional_call, vmap
 
 from streamsim import registry
 from streamsim.models import Cnn, Mlp, Model, ReducedResnet18
-from streamsim.strategy import Network
+from streamsim.network import Network
 from streamsim.stream import StreamSpec
 
 SMALL: dict[str, Model] = {
@@ -119,32 +118,6 @@ def test_stages_lead_to_features_and_the_head_to_logits(model: Model) -> None:
     torch.testing.assert_close(h, features)
     torch.testing.assert_close(network.head(params, features), network(params, x))
     torch.testing.assert_close(network(params, x), network.model(x).detach())
-
-
-def test_a_network_ignores_the_parameters_of_parts() -> None:
-    network = Network(Mlp(hidden=(4,)).build(spec(6)))
-    params = weights(network.model)
-    assert network.names == set(params)
-    more = {**params, "film.scale": torch.ones(3)}
-    assert torch.equal(network(more, inputs(6)), network(params, inputs(6)))
-
-
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda network: network.features({}, inputs(6)),
-        lambda network: network.stage(0, {}, inputs(6)),
-        lambda network: network.head({}, inputs(6)),
-        lambda network: network.num_stages,
-        lambda network: network.num_features,
-    ],
-    ids=["features", "stage", "head", "num_stages", "num_features"],
-)
-def test_a_model_without_stages_cannot_be_read_in_stages(read: Callable[[Network], Any]) -> None:
-    network = Network(nn.Linear(6, 5))
-    assert network(weights(network.model), inputs(6)).shape == (3, 5)
-    with pytest.raises(ValueError, match="the model Linear has no 'stages'"):
-        read(network)
 
 
 # -- refusals -------------------------------------------------------------------------------------

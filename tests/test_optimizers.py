@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.func import vmap
 
 from streamsim import optimizers
-from streamsim.optimizers import OptimizerState, Params, TrainOptions
+from streamsim.optimizers import OptimizerState, TrainOptions
 from streamsim.options import describe
+from streamsim.trees import Params
 
 STEPS = 100
 LRS = (0.1, 0.01, 0.003)  # of three replicas

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamsim import configuration, draws
+from streamsim import draws, resolution
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
 from streamsim.models import Cnn, Mlp
@@ -128,7 +128,7 @@ def populations(
     model = Cnn(channels=(4,)) if len(scenario.shape) == 3 else Mlp(hidden=(6,))
     given = {"train.lr": 0.05, "train.batch_size": 3, **options}
     given = {k: v for k, v in given.items() if k not in (sweep or {})}
-    chosen, objects = configuration.resolve(
+    chosen, objects = resolution.resolve(
         scenario, strategy, model.build, given, seeds, sweep or {}, None
     )
     chunks = make_chunks(

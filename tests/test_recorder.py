@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 import streamsim.recorder
-from streamsim import runs
 from streamsim.detection import Alarm
 from streamsim.learner import Judged, Learner, Losses
 from streamsim.prequential import PrequentialOptions
 from streamsim.recorder import DIVERGED, Judging, Recorder
+from streamsim.runs import checkpoints
+from streamsim.runs.checkpoints import Checkpoint
+from streamsim.runs.tables import TABLES, Columns, frame
 from streamsim.stream import StreamSpec
 from streamsim.transference import PairLosses
 
@@ -25,7 +27,7 @@ SPEC = StreamSpec(
 )
 JUDGING = Judging(REPLICAS, PrequentialOptions(block=2), SPEC)
 FINE = torch.tensor([True, True, True])
-Snapshot = Mapping[str, runs.Columns]
+Snapshot = Mapping[str, Columns]
 
 
 class Constant:
@@ -176,9 +178,9 @@ def test_every_table_has_the_columns_that_a_run_folder_expects() -> None:
     recorder.end_prequential()
     recorder.end_chunk(REPLICAS)
     for name, columns in recorder.tables().items():
-        assert set(columns) == set(runs.TABLES[name]) - {"accuracy"}
-        assert tuple(runs.frame(name, columns)) == runs.TABLES[name]
-    assert recorder.tables().keys() == runs.TABLES.keys()
+        assert set(columns) == set(TABLES[name]) - {"accuracy"}
+        assert tuple(frame(name, columns)) == TABLES[name]
+    assert recorder.tables().keys() == TABLES.keys()
 
 
 # -- judged while learning ------------------------------------------------------------------------
@@ -194,10 +196,10 @@ def test_finished_blocks_become_rows_and_the_last_one_at_the_end() -> None:
     recorder = fresh()
     recorder.prequential(judged([0, 1, 2], [0, 0, 2]))
     recorder.end_prequential()
-    table = runs.frame("prequential", recorder.tables()["prequential"])
+    table = frame("prequential", recorder.tables()["prequential"])
     assert table["position"].tolist() == [2, 3] * 3
     assert table["accuracy"].tolist() == [0.5, 1.0] * 3
-    classes = runs.frame("prequential_classes", recorder.tables()["prequential_classes"])
+    classes = frame("prequential_classes", recorder.tables()["prequential_classes"])
     own = classes[classes["seed"] == classes["seed"].iloc[0]]
     counts = ["class", "labelled", "predicted", "correct"]
     assert own[counts].iloc[:3].to_numpy().tolist() == [[0, 1, 2, 1], [1, 1, 0, 0], [2, 1, 1, 1]]
@@ -222,7 +224,7 @@ def test_predictions_are_counted_together_however_they_come(
         for label in ([0, 1, 2], [2], [1, 0, 0, 1], [2, 2]):
             recorder.prequential(judged(label, [0] * len(label)))
         recorder.end_prequential()
-        table = runs.frame("prequential", recorder.tables()["prequential"])
+        table = frame("prequential", recorder.tables()["prequential"])
         tables.append(table.sort_values(["setting", "seed", "position"], ignore_index=True))
     pd.testing.assert_frame_equal(tables[0], tables[1])
 
@@ -232,9 +234,9 @@ def test_a_watched_run_without_alarms_has_an_empty_table() -> None:
     recorder.drifts(REPLICAS, [[], [], []])
     recorder.watched()
     for name in ("alarms", "drifts"):
-        table = runs.frame(name, recorder.tables()[name])
+        table = frame(name, recorder.tables()[name])
         assert table.empty
-        assert tuple(table) == runs.TABLES[name]
+        assert tuple(table) == TABLES[name]
 
 
 # -- transference ---------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ def test_pairs_have_a_row_each_and_those_of_a_diverged_replica_no_numbers() -> N
     before = torch.tensor([[1.0, 2.0]] * 3)
     after = torch.arange(12.0).view(3, 2, 2)
     recorder.pairs("transference", REPLICAS, 4, PairLosses(before, after))
-    table = runs.frame("transference", recorder.tables()["transference"])
+    table = frame("transference", recorder.tables()["transference"])
     assert table["after"].tolist() == [4] * 12
     assert table.query("seed == 8")[["loss_before", "loss_after", "ratio"]].isna().all(axis=None)
     of_last = table.query("setting == 1 and seed == 3")
@@ -297,8 +299,8 @@ def test_going_on_from_a_checkpoint_gives_the_rows_of_going_on(cut: int, tmp_pat
     expected = played(fresh(), SCRIPT)
     recorder = fresh()
     played(recorder, SCRIPT[:cut])
-    runs.write_checkpoint(tmp_path, runs.Checkpoint({}, {}, recorder.snapshot()))
-    restored = Recorder.restored(runs.read_checkpoint(tmp_path).rows)
+    checkpoints.write(tmp_path, Checkpoint({}, {}, recorder.snapshot()))
+    restored = Recorder.restored(checkpoints.read(tmp_path).rows)
     restored.judging = JUDGING
     assert_equal(played(restored, SCRIPT[cut:]), expected)
     assert_equal(played(recorder, SCRIPT[cut:]), expected)

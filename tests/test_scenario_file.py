@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import streamsim
-from streamsim import configuration, drive, scenario_file
+from streamsim import drive, resolution, scenario_file, settings
 from streamsim.modifiers import Modified
 from streamsim_scenarios.drift import SeaAbrupt
 from streamsim_scenarios.modifiers.label_noise import LabelNoise
@@ -56,10 +56,10 @@ def test_a_file_stands_for_a_name_and_its_options(tmp_path: Path) -> None:
         "scenario.test_samples": 40,
         "scenario.label-noise.share": 0.25,
     }
-    wanted, objects = configuration.resolve(
+    wanted, objects = resolution.resolve(
         str(tmp_path / "drift.toml"), "naive", "mlp", {}, 1, {}, None
     )
-    built = configuration.build(wanted, objects, {}).scenario
+    built = settings.build(wanted, objects, {}).scenario
     schedule: dict[str, Any] = {"concepts": (3, 2, 3), "positions": (3000, 4500)}
     schedule |= {"widths": (500, 0), "drift": ("gradual", "gradual")}
     expected = SeaAbrupt(n_samples=6000, noise=0.05, test_samples=40, **schedule)
@@ -183,9 +183,9 @@ def test_options_given_besides_go_before_the_file(tmp_path: Path) -> None:
     path = _write(tmp_path, WHOLE)
     given = {"scenario.noise": "0.5"}
     swept = {"scenario.share": ["0.1", "0.2"]}
-    found, _ = configuration.resolve(path, "naive", "mlp", given, 1, {}, None)
+    found, _ = resolution.resolve(path, "naive", "mlp", given, 1, {}, None)
     assert found.options["scenario.noise"] == 0.5
-    wide, _ = configuration.resolve(
+    wide, _ = resolution.resolve(
         path, "naive", "mlp", {}, 1, {"scenario.label-noise.share": swept["scenario.share"]}, None
     )
     assert wide.sweep == {"scenario.label-noise.share": (0.1, 0.2)}

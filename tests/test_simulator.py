@@ -14,8 +14,9 @@ import pytest
 import torch
 
 import streamsim
-from streamsim import drive, runs, simulator
+from streamsim import drive, simulator
 from streamsim.drive import stretches
+from streamsim.runs import checkpoints, tables
 
 TABLES = ("accuracy", "training", "replicas")
 
@@ -187,7 +188,7 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_bytes(tmp_path: Path) ->
     assert streamsim.open_run(folder).status == "running"
     finished = streamsim.resume(folder)
     assert finished.status == "finished"
-    assert not runs.has_checkpoint(folder)
+    assert not checkpoints.exists(folder)
     assert _bytes(folder) == _bytes(tmp_path / "whole")
 
 
@@ -225,7 +226,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
         raise ValueError("cannot write: No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_tables", full)
+        patch.setattr(tables, "write", full)
         with pytest.raises(ValueError, match="No space left"):
             streamsim.run("split-digits", "naive", out=tmp_path)
     assert streamsim.open_run(tmp_path).status == "running"

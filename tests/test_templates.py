@@ -17,7 +17,7 @@ from streamsim import templates
 from streamsim.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-KINDS = ("scenario", "strategy")
+MODULES = {"scenario": "scenario", "modifier": "modifier", "strategy": "part"}
 
 
 def files(folder: Path) -> list[str]:
@@ -40,7 +40,7 @@ def environment(package: Path, site: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODULES)
 def test_a_new_package_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
     package = templates.write(kind, "own-try", tmp_path / "package")
     found = subprocess.run(
@@ -55,10 +55,10 @@ def test_a_new_package_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
     assert "2 passed" in found.stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODULES)
 def test_a_new_package_is_complete(kind: str, tmp_path: Path) -> None:
     package = templates.write(kind, "own-try", tmp_path / "deep" / "package")
-    module = {"scenario": "scenario", "strategy": "part"}[kind]
+    module = MODULES[kind]
     assert set(files(package)) == {
         "README.md",
         "pyproject.toml",
@@ -71,7 +71,7 @@ def test_a_new_package_is_complete(kind: str, tmp_path: Path) -> None:
     assert [path.name for path in package.parent.iterdir()] == ["package"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODULES)
 def test_a_new_package_is_clean_code(kind: str, tmp_path: Path) -> None:
     package = templates.write(kind, "own-try", tmp_path / "package")
     settings = ["--config", str(REPOSITORY / "pyproject.toml"), "--no-cache", str(package)]
@@ -87,7 +87,7 @@ def test_a_new_package_is_clean_code(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODULES)
 def test_a_new_package_is_strictly_typed(kind: str, tmp_path: Path) -> None:
     package = templates.write(kind, "own-try", tmp_path / "package")
     found = subprocess.run(
@@ -103,13 +103,19 @@ def test_a_new_package_is_strictly_typed(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("strategi", "own-try", "unknown kind 'strategi'; choose scenario or strategy; did you"),
+        (
+            "strategi",
+            "own-try",
+            "unknown kind 'strategi'; choose one of scenario, modifier, strategy; did you",
+        ),
         ("strategy", "Own_try", "the name 'Own_try': use lower-case letters"),
         ("strategy", "own--try", "the name 'own--try'"),
         ("strategy", "2nd-try", "beginning with a letter"),
         ("strategy", "", "the name ''"),
         ("strategy", "replay", "streamsim has a strategy 'replay' already"),
         ("scenario", "replay", "streamsim has a strategy 'replay' already"),
+        ("modifier", "replay", "streamsim has a strategy 'replay' already"),
+        ("strategy", "label-noise", "streamsim has a modifier 'label-noise' already"),
         ("scenario", "scenarios", "a package streamsim_scenarios is installed already"),
     ],
 )
@@ -153,6 +159,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
         ("strategy", "data", "DataPart"),
         ("scenario", "blobs", "BlobsStream"),
         ("scenario", "stream", "StreamStream"),
+        ("modifier", "gaps", "Gaps"),
+        ("modifier", "replica", "ReplicaModifier"),
     ],
 )
 def test_class_names_mean_nothing_else(kind: str, name: str, cls: str, tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ from torch import Tensor
 from torch.func import vmap
 
 import streamsim
-from streamsim import configuration, runs, simulator
+from streamsim import resolution, simulator
 from streamsim.chunks import make_chunks
 from streamsim.cli import main
 from streamsim.compilation import Compiler
 from streamsim.models import Mlp
 from streamsim.population import Population
+from streamsim.runs import checkpoints
 from streamsim.transference import (
     PairLosses,
     Task,
@@ -177,7 +178,7 @@ def _population(
 ) -> Population:
     """Every seed at every learning rate."""
     options = {f"scenario.{name}": value for name, value in (scenario or {}).items()}
-    wanted, objects = configuration.resolve(
+    wanted, objects = resolution.resolve(
         *("split-digits", strategy, Mlp(hidden=(12,)).build, options, seeds),
         {"train.lr": list(lrs)} if len(lrs) > 1 else {},
         None,
@@ -414,7 +415,7 @@ def test_killed_while_measuring_a_run_resumes_to_the_same_bytes(tmp_path: Path) 
 
 def _measured(folder: Path) -> bool:
     """Whether a checkpoint holds some pairs."""
-    return runs.has_checkpoint(folder) and "transference" in runs.read_checkpoint(folder).rows
+    return checkpoints.exists(folder) and "transference" in checkpoints.read(folder).rows
 
 
 # -- what bad input gets --------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamsim.runs import NOT_ASKED, TABLES, Run, open_run
+from streamsim.runs import Run, open_run
+from streamsim.runs.tables import NOT_ASKED, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ Shape letters: E experiences, B samples of a batch, K channels, P pixels.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own convention)
@@ -17,8 +17,8 @@ from torch import Tensor
 from streamsim import draws
 from streamsim.data import LabelledData
 from streamsim.stream import Stream, Tables
-from streamsim_scenarios.pools import Boundaries, data_of, with_data
-from streamsim_scenarios.transformed import channels_pixels, transformed_stream
+from streamsim_scenarios.pools import Boundaries, Validation, data_of, with_data
+from streamsim_scenarios.transformed import Repeated, channels_pixels, transformed_stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +42,9 @@ class Permuted:
     )
 
     n_experiences: int = Field(default=10, ge=1, description="permutations, one after the other")
-    setting: Literal["domain", "task"] = Field(
-        default="domain", description="domain: the same task throughout; task: with task labels"
-    )
-    boundaries: Boundaries = Field(
-        default="revealed", description="whether learners know when one begins"
-    )
-    validation: float = Field(
-        default=0.0, ge=0, lt=0.5, description="share of training samples held out"
-    )
+    setting: Repeated = "domain"
+    boundaries: Boundaries = "revealed"
+    validation: Validation = 0.0
 
     def on(self, data: LabelledData) -> Self:
         """The same scenario over your own data."""

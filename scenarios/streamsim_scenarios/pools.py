@@ -9,17 +9,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own convention)
+from pydantic import Field
 from torch import Tensor
 
 from streamsim import data, draws
 from streamsim.data import LabelledData
 from streamsim.stream import Reveal, Tables
 
-Boundaries = Literal["revealed", "hidden"]
+# options of several families
+Boundaries = Annotated[
+    Literal["revealed", "hidden"], Field(description="whether learners know when one begins")
+]
+Validation = Annotated[float, Field(ge=0, lt=0.5, description="share of training samples held out")]
 
 
 class OverData(Protocol):

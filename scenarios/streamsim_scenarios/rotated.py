@@ -18,8 +18,8 @@ from torch import Tensor
 from streamsim import draws
 from streamsim.data import LabelledData
 from streamsim.stream import Stream, Tables
-from streamsim_scenarios.pools import Boundaries, data_of, with_data
-from streamsim_scenarios.transformed import transformed_stream
+from streamsim_scenarios.pools import Boundaries, Validation, data_of, with_data
+from streamsim_scenarios.transformed import Repeated, transformed_stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +51,9 @@ class Rotated:
         default="fixed",
         description="fixed: the same for all seeds; random: each seed draws its own",
     )
-    setting: Literal["domain", "task"] = Field(
-        default="domain", description="domain: the same task throughout; task: with task labels"
-    )
-    boundaries: Boundaries = Field(
-        default="revealed", description="whether learners know when one begins"
-    )
-    validation: float = Field(
-        default=0.0, ge=0, lt=0.5, description="share of training samples held out"
-    )
+    setting: Repeated = "domain"
+    boundaries: Boundaries = "revealed"
+    validation: Validation = 0.0
 
     def on(self, data: LabelledData) -> Self:
         """The same scenario over your own data."""

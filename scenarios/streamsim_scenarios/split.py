@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -24,6 +24,7 @@ from streamsim.data import LabelledData
 from streamsim.stream import Experience, Replica, Setting, Stream, StreamSpec, Tables
 from streamsim_scenarios.pools import (
     Boundaries,
+    Validation,
     by_class,
     data_of,
     hold_out,
@@ -32,6 +33,8 @@ from streamsim_scenarios.pools import (
     rows,
     with_data,
 )
+
+Groups = Annotated[int, Field(ge=1, description="groups of classes, one after the other")]
 
 
 @plain_dataclass(frozen=True)
@@ -69,26 +72,20 @@ class Split:
         "van de Ven, Tuytelaars & Tolias 2022, Three types of incremental learning"
     )
 
-    n_experiences: int = Field(
-        default=5, ge=1, description="groups of classes, one after the other"
-    )
+    n_experiences: Groups = 5
     setting: Setting = Field(
         default="class",
         description="class: tell all classes apart; task: with task labels; domain: "
         "the same labels in every experience",
     )
-    boundaries: Boundaries = Field(
-        default="revealed", description="whether learners know when one begins"
-    )
+    boundaries: Boundaries = "revealed"
     class_order: Literal["shuffled", "fixed"] = Field(
         default="shuffled",
         description="shuffled: each seed draws an order; fixed: as in the data set",
     )
     classes: int | None = Field(default=None, ge=2, description="classes of the stream; none: all")
     meta_classes: int = Field(default=0, ge=0, description="classes kept apart for meta-training")
-    validation: float = Field(
-        default=0.0, ge=0, lt=0.5, description="share of training samples held out"
-    )
+    validation: Validation = 0.0
 
     def on(self, data: LabelledData) -> Self:
         """The same scenario over your own data."""
@@ -222,9 +219,7 @@ class SplitCifar100(Split):
 
     dataset: ClassVar[str] = "cifar100"
 
-    n_experiences: int = Field(
-        default=10, ge=1, description="groups of classes, one after the other"
-    )
+    n_experiences: Groups = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,9 +232,7 @@ class SplitOmniglot(Split):
         "Javed & White 2019, Meta-learning representations for continual learning"
     )
 
-    n_experiences: int = Field(
-        default=10, ge=1, description="groups of classes, one after the other"
-    )
+    n_experiences: Groups = 10
     classes: int | None = Field(
         default=50, ge=2, description="classes of the stream; none: all 659"
     )

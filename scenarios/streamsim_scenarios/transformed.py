@@ -10,15 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from streamsim.data import LabelledData
 from streamsim.stream import Experience, Replica, Stream, StreamSpec, Tables
 from streamsim_scenarios.pools import Boundaries, OverData, by_class, hold_out, pool, reveals, rows
 
+Repeated = Annotated[
+    Literal["domain", "task"],
+    Field(description="domain: the same task throughout; task: with task labels"),
+]
 Transform = Callable[[Tables, Tensor, Tensor], Tensor]  # (tables, x_BKP, experience_B) to x_BKP
 
 
@@ -28,7 +33,7 @@ class Options(OverData, Protocol):
     @property
     def n_experiences(self) -> int: ...
     @property
-    def setting(self) -> Literal["domain", "task"]: ...
+    def setting(self) -> Repeated: ...
     @property
     def boundaries(self) -> Boundaries: ...
     @property

@@ -8,20 +8,26 @@ Shape letters: M slots, S steps of a stretch, B batch, K rehearsed samples, N sa
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from streamsim import draws
 from streamsim.strategy import Arrivals, Context, Data, Setup
 from streamsim.stream import Reveal
 
-Policy = Literal["reservoir", "class-balanced", "per-class"]
-POLICIES = (
-    "reservoir: uniform over all arrivals, updated every step; class-balanced: equal shares of the "
-    "classes seen, per-class: fixed shares for all classes, both updated after an experience"
-)
+# options of every part with a memory
+Size = Annotated[int, Field(ge=1, description="samples kept")]
+Policy = Annotated[
+    Literal["reservoir", "class-balanced", "per-class"],
+    Field(
+        description="reservoir: uniform over all arrivals, updated every step; class-balanced: "
+        "equal shares of the classes seen, per-class: fixed shares for all classes, both updated "
+        "after an experience"
+    ),
+]
 
 
 class Memory(NamedTuple):

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own convention)
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from streamsim.strategy import (
 from streamsim.stream import Batch, Reveal, StreamSpec
 from streamsim.trees import Tree
 from streamsim_strategies import memory
-from streamsim_strategies.memory import POLICIES, Memory, Policy
+from streamsim_strategies.memory import Memory, Policy, Size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +35,8 @@ class Ncm(Part):
         "Rebuffi et al. 2017, iCaRL, alg. 1"
     )
 
-    memory_size: int = Field(default=200, ge=1, description="samples kept")
-    policy: Policy = Field(default="reservoir", description=POLICIES)
+    memory_size: Size = 200
+    policy: Policy = "reservoir"
 
     def needs(self) -> frozenset[Reveal]:
         return memory.needs(self.policy)

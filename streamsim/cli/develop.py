@@ -43,7 +43,7 @@ def check(
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="scenario or strategy")],
+    kind: Annotated[str, typer.Argument(help="scenario, modifier or strategy")],
     name: Annotated[str, typer.Argument(help="The name to register, such as my-replay.")],
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Where to write; by default ./NAME.")

@@ -30,9 +30,13 @@ class NoProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
         if isinstance(error, KeyboardInterrupt):
             typer.echo(_farewell(error), err=True)
             raise typer.Exit(130)
+
+    def close(self) -> None:
+        """Take away what is on the screen, before anything else is said."""
 
 
 def _farewell(error: KeyboardInterrupt) -> str:
@@ -88,14 +92,8 @@ class TerminalProgress(NoProgress):
             rate=f"{rate(progress):,.0f} replica-steps/s",
         )
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self.bar.stop()
-        super().__exit__(kind, error, traceback)
 
 
 def rate(progress: Progress) -> float:

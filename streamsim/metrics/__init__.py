@@ -11,7 +11,7 @@ from streamsim.metrics.arrays import (
     accuracy_matrices,
     continual_curves,
 )
-from streamsim.metrics.catalogue import METRICS, Metric, MetricData
+from streamsim.metrics.catalogue import METRICS
 from streamsim.metrics.continual import min_accuracy, stability_gap, worst_case_accuracy
 from streamsim.metrics.detection import detection
 from streamsim.metrics.estimate import Estimate, mean_ci
@@ -25,6 +25,7 @@ from streamsim.metrics.matrix import (
     intransigence,
     learning_accuracy,
 )
+from streamsim.metrics.metric import Metric, MetricData
 from streamsim.metrics.prequential import prequential_curves
 from streamsim.metrics.summary import per_replica, summarize
 

@@ -23,8 +23,9 @@ from streamsim.metrics.arrays import (
     continual_curves,
     replica_positions,
 )
-from streamsim.metrics.catalogue import METRICS, Metric, MetricData
+from streamsim.metrics.catalogue import METRICS
 from streamsim.metrics.estimate import mean_ci
+from streamsim.metrics.metric import Metric, MetricData
 from streamsim.metrics.prequential import CURVES
 
 COLUMNS = ["setting", "metric", "mean", "ci95", "num_seeds", "num_diverged", "note"]

@@ -37,6 +37,7 @@ class Shape(NamedTuple):
 
 SHAPES: Mapping[Kind, Shape] = {
     "scenario": Shape("scenario", "Stream"),
+    "modifier": Shape("modifier", "Modifier"),
     "strategy": Shape("part", "Part"),
 }
 
@@ -46,7 +47,7 @@ def write(kind: str, name: str, folder: Path) -> Path:
     found = next((known for known in SHAPES if known == kind), None)
     if found is None:
         near = did_you_mean(kind, SHAPES)
-        raise ValueError(f"unknown kind '{kind}'; choose {' or '.join(SHAPES)}{near}")
+        raise ValueError(f"unknown kind '{kind}'; choose one of {', '.join(SHAPES)}{near}")
     _check_name(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is there and not empty; choose another --folder")

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamsim import configuration
+from streamsim import resolution
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
-from streamsim.configuration import ModelFactory
 from streamsim.population import Population
+from streamsim.settings import ModelFactory
 from streamsim.strategy import Part
 from streamsim.stream import Scenario, Stream
 
@@ -51,7 +51,7 @@ class Subject:
 
     def learner(self, seeds: Sequence[int] = SEEDS, compile: Mode = "off") -> Population:
         """A population as the simulator makes it, on the CPU, not started."""
-        found, objects = configuration.resolve(
+        found, objects = resolution.resolve(
             self.scenario, list(self.parts), self.model, self.options, list(seeds), {}, None
         )
         device, size = torch.device("cpu"), str(len(seeds))

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamsim import runs, simulator
+from streamsim import simulator
 from streamsim.population import Population
-from streamsim.runs import Checkpoint
+from streamsim.runs import checkpoints
+from streamsim.runs.checkpoints import Checkpoint
 from streamsim.stream import Replica
 from streamsim.testing.driving import (
     CORRECT,
@@ -248,8 +249,8 @@ def _interrupted(
         learner.begin(experience)
         learner.train(experience, range(step))
     with tempfile.TemporaryDirectory() as folder:
-        runs.write_checkpoint(Path(folder), Checkpoint({}, learner.state(), {}))
-        saved = runs.read_checkpoint(Path(folder)).state
+        checkpoints.write(Path(folder), Checkpoint({}, learner.state(), {}))
+        saved = checkpoints.read(Path(folder)).state
     return _finished(learner, experience, step), saved
 
 

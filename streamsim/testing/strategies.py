@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from streamsim.configuration import ModelFactory
 from streamsim.data import data_root
+from streamsim.settings import ModelFactory
 from streamsim.strategy import Part
 from streamsim.stream import Reveal, Scenario
 from streamsim.testing import promises

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 
-from streamsim import configuration
+from streamsim import resolution
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
 from streamsim.drive import stretches
@@ -101,7 +101,7 @@ def learner(
         "train.lr": LR,
     }
     scenario = SeaAbrupt(n_samples=num_samples)
-    wanted, objects = configuration.resolve(
+    wanted, objects = resolution.resolve(
         scenario, "naive", "mlp", options, num_replicas, {}, None, prequential=judged
     )
     (chunk,) = make_chunks(

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor, nn
 
-from streamsim import configuration
+from streamsim import resolution
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler
 from streamsim.population import Population
@@ -110,7 +110,7 @@ class Rows:
 def learner(work: Work) -> Population:
     """Our side, with fresh weights."""
     options = {"model.hidden": (work.hidden,), "train.lr": LR}
-    wanted, objects = configuration.resolve(
+    wanted, objects = resolution.resolve(
         Noise(work), "naive", "mlp", options, NUM_REPLICAS, {}, None
     )
     device = torch.device("cpu")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from streamsim import configuration
+from streamsim import resolution
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler, Mode
 from streamsim.data import LabelledData, data_root, load
@@ -110,9 +110,7 @@ def learner(work: Workload, scenario: Scenario, num_replicas: int, mode: Mode) -
         "train.epochs": work.epochs,
         "train.lr": LR,
     }
-    wanted, objects = configuration.resolve(
-        scenario, "replay", "mlp", options, num_replicas, {}, None
-    )
+    wanted, objects = resolution.resolve(scenario, "replay", "mlp", options, num_replicas, {}, None)
     chunks = make_chunks(wanted, objects, data_root(), torch.device("cpu"), "auto", Compiler(mode))
     population = chunks[0].learner()
     population.start()

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 import streamsim
-from streamsim import configuration, drive, runs
+from streamsim import drive, resolution
 from streamsim.chunks import make_chunks, replica_key
 from streamsim.compilation import Compiler
 from streamsim.foreign.onebyone import Features, Guess, OneByOne, failing_as, log_loss
 from streamsim.learner import Learner
 from streamsim.optimizers import TrainOptions
+from streamsim.runs import checkpoints
 from streamsim.stream import Scenario
 from streamsim.transference import TransferenceOptions
 
@@ -125,7 +126,7 @@ def _learners(*strategies: str, seeds: int = 2, **options: Any) -> list[Learner]
     """The learner of the last seed for each strategy."""
     found = []
     for strategy in strategies:
-        wanted, objects = configuration.resolve(
+        wanted, objects = resolution.resolve(
             "split-digits", strategy, "mlp", options, seeds, {}, None, prequential=True
         )
         device = torch.device("cpu")
@@ -198,7 +199,7 @@ def test_interrupted_and_resumed_it_gives_the_same_bytes(
     name, folder = "river:ARFClassifier", tmp_path / "a"
     with pytest.raises(KeyboardInterrupt):
         streamsim.run("sea-abrupt", name, out=folder, progress=stop, **given)
-    assert runs.has_checkpoint(folder)
+    assert checkpoints.exists(folder)
     assert streamsim.resume(folder).status == "finished"
     streamsim.run("sea-abrupt", name, out=tmp_path / "b", **given)
     assert _bytes(folder) == _bytes(tmp_path / "b")

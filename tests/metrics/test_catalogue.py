@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from streamsim.metrics import METRICS, MetricData
-from streamsim.metrics.catalogue import first_of, needs_accuracies, needs_reference
 from streamsim.metrics.prequential import CURVES
 
 ROWS = np.array([[0.8, 0.3, 0.1], [0.6, 0.9, 0.2], [0.5, 0.7, 0.85]])
@@ -70,18 +69,3 @@ def test_the_reason_names_the_missing_accuracies(
 @pytest.mark.parametrize("name", ["forgetting", "backward_transfer"])
 def test_the_last_diagonal_accuracy_is_not_asked_for(name: str) -> None:
     assert METRICS[name].undefined(data_of(without((2, 2)))) is None
-
-
-def test_an_accuracy_that_one_replica_has_is_not_missing() -> None:
-    check = needs_accuracies(lambda size: np.ones((size, size), dtype=bool))
-    assert check(data_of(ROWS, without(0, 1, 2))) is None
-
-
-def test_a_joint_run_of_another_length_is_no_reference() -> None:
-    reason = needs_reference(data_of(ROWS, reference_E=np.array([0.9, 0.9])))
-    assert reason == "the joint run has 2 experiences, this run 3"
-
-
-def test_the_first_reason_is_given() -> None:
-    check = first_of(lambda _: None, lambda _: "first", lambda _: "second")
-    assert check(data_of(ROWS)) == "first"

@@ -18,6 +18,9 @@ import torch
 from torch import Tensor
 
 from streamsim import runs
+from streamsim.runs import checkpoints
+from streamsim.runs import tables as raw_tables
+from streamsim.runs.checkpoints import Checkpoint
 
 TESTED = 200  # test samples of each experience
 STEPS = 40  # training steps of each experience
@@ -83,11 +86,11 @@ def _write_run(
     rows = _rows(replicas, matrix_RAE, num_done, eval_every, dict(diverged or {}))
     folder.mkdir(parents=True, exist_ok=True)
     if done is None:
-        runs.write_tables(folder, rows)
+        raw_tables.write(folder, rows)
         runs.write_info(folder, {"status": "finished", **info})
     else:
         del rows["replicas"]  # written when a chunk ends
-        runs.write_checkpoint(folder, runs.Checkpoint({"experience": done}, {}, rows))
+        checkpoints.write(folder, Checkpoint({"experience": done}, {}, rows))
         runs.write_info(folder, {"status": "interrupted", **info})
     for name, table in (tables or {}).items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
@@ -150,7 +153,7 @@ def _rows(
     eval_every: int | None,
     diverged: Mapping[Replica, int],
 ) -> dict[str, dict[str, Tensor]]:
-    """Columns of every table, as a run hands them to `runs.write_tables`."""
+    """Columns of every table, as a run hands them to `runs.tables.write`."""
     experiences = matrix_RAE.shape[-1]
     gone_R = np.array([diverged.get(replica, experiences) for replica in replicas])
     replica, after, on = _grid(len(replicas), num_done + 1, experiences)

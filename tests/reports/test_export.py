@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from streamsim.runs import TABLES, Run, open_run
+from streamsim.runs import Run, open_run
+from streamsim.runs.tables import TABLES
 from streamsim_reports.export import TARGETS, export
 from streamsim_reports.export.contents import replicas, scalars, tables
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from streamsim import runs
+from streamsim.runs import tables
 from streamsim_reports.page.remembering import RememberedRun
 
 
@@ -17,13 +18,13 @@ def test_a_table_is_read_once_and_nobody_sees_what_another_adds(
 ) -> None:
     run = runs.open_run(write_run(tmp_path / "a"))
     read: list[str] = []
-    original = runs.read_table
+    original = tables.read
 
     def counted(file: Path, columns: Sequence[str]) -> pd.DataFrame:
         read.append(file.name)
         return original(file, columns)
 
-    monkeypatch.setattr(runs, "read_table", counted)
+    monkeypatch.setattr(tables, "read", counted)
     remembered = RememberedRun(run.path, run.info)
     first = remembered.table("accuracy")
     first["mine"] = 1

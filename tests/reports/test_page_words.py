@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streamsim.runs import TABLES
+from streamsim.runs.tables import TABLES
 from streamsim_reports.page import Page, gather_page
 from streamsim_reports.page.model import Cell, Chapter, Table
 

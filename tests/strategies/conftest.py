@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamsim import configuration, draws, schedule
+from streamsim import draws, resolution, schedule
 from streamsim.chunks import make_chunks, replica_key
 from streamsim.compilation import Compiler
 from streamsim.models import Mlp
@@ -264,7 +264,7 @@ class Kit:
         **train: Any,
     ) -> Population:
         """A started population of a network with one hidden layer of 5 tanh units."""
-        chosen, objects = configuration.resolve(
+        chosen, objects = resolution.resolve(
             toy or Toy(),
             parts,
             Mlp(hidden=(5,), activation="tanh").build,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from streamsim.runs import TABLES, Run
+from streamsim.runs import Run
+from streamsim.runs.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

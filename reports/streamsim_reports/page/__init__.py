@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from streamsim.runs import Run, write_whole
+from streamsim.runs import Run
+from streamsim.runs.files import write_whole
 from streamsim_reports.page.gathering import gather_page
 from streamsim_reports.page.html import render
 from streamsim_reports.page.model import Page

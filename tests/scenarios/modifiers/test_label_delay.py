@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor
 
 import streamsim
-from streamsim import composition, configuration, drive, runs
+from streamsim import composition, drive, resolution, runs
 from streamsim.chunks import make_chunks, replica_key
 from streamsim.compilation import Compiler
 from streamsim.learner import Learner
@@ -82,7 +82,7 @@ def _run(tmp_path: Path, **more: Any) -> runs.Run:
 def _weights(options: dict[str, Any], seeds: list[int]) -> tuple[Stream, dict[str, Tensor]]:
     """The stream, and a population's initial weights."""
     options = {**STAGGER, **options}
-    wanted, objects = configuration.resolve(SCENARIO, "naive", "mlp", options, seeds, {}, None)
+    wanted, objects = resolution.resolve(SCENARIO, "naive", "mlp", options, seeds, {}, None)
     (chunk,) = make_chunks(wanted, objects, Path(), torch.device("cpu"), "auto", Compiler("off"))
     learner = chunk.learner()
     assert isinstance(learner, Population)
@@ -230,7 +230,7 @@ def test_river_learns_as_rivers_own_evaluation_with_delay(tmp_path: Path, delay:
 def test_a_resumed_learner_of_another_library_goes_on_as_if_nothing_had_happened() -> None:
     def learner() -> Learner:
         own = {k: v for k, v in STAGGER.items() if not k.startswith(("model", "train.lr"))}
-        wanted, objects = configuration.resolve(
+        wanted, objects = resolution.resolve(
             SCENARIO, "river:GaussianNB", "mlp", own, [3], {}, None
         )
         chunks = make_chunks(wanted, objects, Path(), torch.device("cpu"), "auto", Compiler("off"))
