@@ -21,11 +21,12 @@ from streamsim.compilation import Compiler
 from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
 from streamsim.flow import Carry, Inputs, Moving, World
-from streamsim.judging import Planned, in_order, judge, predictions
+from streamsim.judging import Planned, in_order, judge
 from streamsim.learner import Judged, Losses
 from streamsim.program import Program
 from streamsim.replica_ids import ReplicaIds
 from streamsim.schedule import order
+from streamsim.signals import Signals
 from streamsim.stepping import Stepper
 from streamsim.strategy import Params, Scope
 from streamsim.stream import Replica
@@ -371,6 +372,8 @@ class Population:
             self._stepper.whole,
             example,
         )
+        if monitors is not None:
+            signals = Signals(planned, known, monitors.read_losses, self._alone)
         for s, each in enumerate(slices):
             moved, loss, scores = step(moving, self.carry.states, self.world, each)
             if s in idle:
@@ -379,9 +382,7 @@ class Population:
             losses.append(loss)
             every_score.append(scores)
             if monitors is not None:
-                predicted, log_loss = predictions(known[s], scores, each.y)
-                read = (predicted != each.y).float(), log_loss, planned.fresh[s]
-                alarms = monitors.update(*(self._rows(values).cpu() for values in read))
+                alarms = monitors.read(*signals.read(s, scores))
                 if alarms:
                     break
         self.carry = self.carry._replace(
