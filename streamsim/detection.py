@@ -200,9 +200,7 @@ class Monitors:
             alarms += self._read(replica, row, own)
         return alarms
 
-    def _read(
-        self, replica: int, errors: Sequence[float], losses: Sequence[float]
-    ) -> list[Alarm]:
+    def _read(self, replica: int, errors: Sequence[float], losses: Sequence[float]) -> list[Alarm]:
         alarms = []
         start = self._position[replica]
         for part, watch in self.watches.items():
