@@ -93,6 +93,14 @@ def _chunks_of(
         return
     model = setting.model
     assert model is not None
+    watches = any(part.watch() for part in setting.parts)
+    judges = setting.prequential is not None or watches
+    if judges and stream.spec.label_delay and _scope(setting.parts) != "experience":
+        names = "+".join(part.name for part in setting.parts)
+        raise ValueError(
+            f"'{names}' trains on more than what comes, so that no sample can wait for its label; "
+            "leave out label-delay, or judge nothing with --no-prequential"
+        )
     composition.check_fit(setting.parts, stream.spec, setting.train.batch_size)
     if setting.transference is not None:
         scope = _scope(setting.parts)
@@ -100,9 +108,7 @@ def _chunks_of(
     network = Network(_module(model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
-    watches = any(part.watch() for part in setting.parts)
     watchers = [part.name for part in setting.parts] if watches else []
-    judges = setting.prequential is not None or watches
     program = Program(setting.parts, stream, pool, network, setting.train, judges)
     members = [(s, v, seed) for s, v in group.members for seed in wanted.seeds]
     largest = _largest(vectorize, program, model, members[0], group, device)

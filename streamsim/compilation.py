@@ -1,7 +1,8 @@
 """Whether a run's training step is compiled or runs eagerly.
 
 Compiled and eager steps may differ in the last bit, so the choice must not flicker: what was
-measured is remembered per program and machine, a run records its choice, and resuming keeps it.
+measured is remembered per program and machine, and so is what was chosen for as many steps; a run
+records its choice, and resuming keeps it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -36,6 +37,9 @@ class Timing:
     floor: float | None = None  # a step's matrix products alone, at the machine's best rate
     compiled: float | None = None  # a step
     compilation: float = COMPILE_SECONDS
+    # by number of steps: the same run must not be decided anew once more is known, or once a
+    # compilation has been paid for
+    chosen: Mapping[str, Choice] = field(default_factory=dict)
 
 
 @dataclass
@@ -73,6 +77,9 @@ class Compiler:
         if self.mode != "auto":
             return ("compiled" if self.mode == "on" else "eager"), f"--compile {self.mode}"
         timing = self._remembered(signature)
+        before = None if timing is None else timing.chosen.get(str(self.num_steps))
+        if before is not None:
+            return before, "as chosen before for as many steps"
         if timing is None:
             timing = Timing(_best_seconds(eager, args))
         if timing.floor is None and timing.eager * self.num_steps >= SHORT_SECONDS:
@@ -85,7 +92,8 @@ class Compiler:
                 first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
                 return "eager", f"compilation failed: {type(error).__name__}: {first_line[:200]}"
             choice, reason = decide(timing, self.num_steps, sunk=True)
-        self._remember(signature, timing)
+        chosen = {**timing.chosen, str(self.num_steps): choice}
+        self._remember(signature, replace(timing, chosen=chosen))
         return choice, reason
 
     def _try_compiled(self, key: Any, whole: Step, args: tuple[Any, ...], timing: Timing) -> Timing:
@@ -93,7 +101,7 @@ class Compiler:
         function = self._compiled(key, whole)
         function(*args)
         compilation = time.perf_counter() - start
-        return Timing(timing.eager, timing.floor, _best_seconds(function, args), compilation)
+        return replace(timing, compiled=_best_seconds(function, args), compilation=compilation)
 
     def _file(self, signature: str) -> Path | None:
         if self.cache is None:
@@ -107,9 +115,10 @@ class Compiler:
                 return None
             timing = Timing(**json.loads(file.read_text()))
             known = {k: v for k, v in asdict(timing).items() if v is not None}
-            whole = {"eager", "compilation"} <= known.keys()
+            valid = set(known.pop("chosen").values()) <= set(get_args(Choice))
+            whole = valid and {"eager", "compilation"} <= known.keys()
             return timing if whole and all(isinstance(v, float) for v in known.values()) else None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return None  # absent, or not ours: measure again
 
     def _remember(self, signature: str, timing: Timing) -> None:

@@ -13,7 +13,7 @@ from streamsim.chunks import Chunk
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration
 from streamsim.learner import Learner
-from streamsim.recorder import Recorder
+from streamsim.recorder import Judging, Recorder
 from streamsim.runs import Checkpoint
 
 CHECKPOINT_SECONDS = 10.0  # at least this long between checkpoints
@@ -96,12 +96,14 @@ class Drive:
         num_experiences = chunk.spec.num_experiences
         totals = [learner.num_steps(e) for e in range(num_experiences)]
         self.compiler.num_steps = sum(totals) * (len(self.chunks) - number)
+        if chunk.prequential is not None:
+            self.recorder.judging = Judging(chunk.replicas, chunk.prequential, chunk.spec)
         if start == (0, 0):
             self.recorder.begin_chunk(learner.size)
             self.recorder.accuracy(chunk.replicas, learner, -1, num_experiences)
             if chunk.watchers:
                 self.recorder.watched()
-            if chunk.watchers or chunk.prequential is not None:
+            if chunk.spec.knows_drifts and (chunk.watchers or chunk.prequential is not None):
                 self.recorder.drifts(chunk.replicas, learner.true_drifts())
             self._meta_transference(chunk, learner)
             self._transference(chunk, learner, -1)
@@ -117,10 +119,7 @@ class Drive:
                 if chunk.watchers:
                     self.recorder.alarms(chunk.replicas, chunk.watchers, learner.take_alarms())
                 if chunk.prequential is not None:
-                    num_classes = chunk.spec.num_classes
-                    self.recorder.prequential(
-                        chunk.replicas, chunk.prequential, num_classes, learner.take_judged()
-                    )
+                    self.recorder.prequential(learner.take_judged())
                 if self._evaluates(stretch.stop, totals[experience]):
                     self.recorder.continual(chunk.replicas, learner, experience, stretch.stop)
                 self._report(number, totals, experience, stretch.stop, learner.size)
@@ -135,7 +134,7 @@ class Drive:
             if experience + 1 < num_experiences:
                 self._save(number, learner, experience + 1, 0)
         if chunk.prequential is not None:
-            self.recorder.end_prequential(chunk.replicas, chunk.prequential, chunk.spec.num_classes)
+            self.recorder.end_prequential()
         self.recorder.end_chunk(chunk.replicas)
 
     def _transference(self, chunk: Chunk, learner: Learner, after: int) -> None:

@@ -36,6 +36,14 @@ class Carry(NamedTuple):
     seen: Tensor  # [C] bool
 
 
+class Asked(NamedTuple):
+    """Samples of one replica that come with a step, but whose labels come later."""
+
+    ids: Tensor  # [B]
+    y: Tensor  # [B], for judging alone
+    x: Tensor | None  # [B, *input_shape], where the stream generates samples
+
+
 class Inputs(NamedTuple):
     """One replica's inputs to one step."""
 
@@ -46,6 +54,7 @@ class Inputs(NamedTuple):
     seen: Tensor  # [C] bool
     experience: Tensor  # int64 scalar
     plans: Mapping[str, Tree]  # by part
+    asked: Asked | None = None  # what is predicted in this step, if not the samples learned from
 
 
 class Moving(NamedTuple):

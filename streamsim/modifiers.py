@@ -34,7 +34,10 @@ CHUNK = 2**20  # labels, or numbers of inputs, looked up together while a replic
 
 
 class Modifier(Protocol):
-    """A frozen dataclass of options, registered by name."""
+    """A frozen dataclass of options, registered by name.
+
+    One that has a class variable `last = True` takes no other modifiers after it.
+    """
 
     def modify(self, stream: Stream) -> Stream:
         """Another stream; ValueError if it cannot be had from this one."""
@@ -54,6 +57,12 @@ class Modified:
         return bool(getattr(self.base, "prequential", False))
 
     def stream(self, root: Path) -> Stream:
+        for name in list(self.modifiers)[:-1]:
+            if getattr(self.modifiers[name], "last", False):
+                raise ValueError(
+                    f"'{name}' must be the last modifier; write "
+                    f"+{'+'.join([*(n for n in self.modifiers if n != name), name])}"
+                )
         stream = self.base.stream(root)
         for modifier in self.modifiers.values():
             stream = modifier.modify(stream)
@@ -156,6 +165,24 @@ def mark(
     ]
     meta = None if replica.meta is None else replica.meta * radix
     return replace(replica, experiences=experiences, meta=meta)
+
+
+def thin(replica: Replica, keeps: Sequence[Tensor]) -> Replica:
+    """A replica with fewer training samples: those of each experience where `keeps` (bool) says so.
+
+    >>> ids = torch.arange(4)
+    >>> replica = Replica([Experience(ids, ids)], {}, drifts=[2])
+    >>> thin(replica, [torch.tensor([True, False, True, True])]).drifts
+    [1]
+    """
+    experiences = [
+        replace(e, train=e.train[kept]) for e, kept in zip(replica.experiences, keeps, strict=True)
+    ]
+    drifts = replica.drifts
+    if drifts is not None:
+        before = torch.cat([torch.zeros(1, dtype=torch.int64), torch.cat(list(keeps)).cumsum(0)])
+        drifts = before[list(drifts)].tolist()
+    return replace(replica, experiences=experiences, drifts=drifts)
 
 
 def labels_of(stream: Stream, replica: Replica, ids: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -59,12 +60,19 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     try:
         built = cls(**{name: _parse(value, hints[name]) for name, value in values.items()})
     except pydantic.ValidationError as error:
-        raise ValueError("; ".join(_line(e, where) for e in error.errors())) from None
+        raise ValueError("; ".join(_line(e, where) for e in _telling(error.errors()))) from None
     for name in values:
         value = getattr(built, name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{where}.{name}={value}: give a finite number")
+        each = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in each):
+            raise ValueError(f"{where}.{name}={show_value(value)}: give a finite number")
     return built
+
+
+def _telling(errors: Sequence[Any]) -> list[Any]:
+    """Without a second one that only says that wrong items do not count as items."""
+    with_bad_items = {error["loc"][:1] for error in errors if len(error["loc"]) > 1}
+    return [e for e in errors if e["type"] != "too_short" or e["loc"] not in with_bad_items]
 
 
 def _line(error: Any, where: str) -> str:
@@ -77,6 +85,8 @@ def _line(error: Any, where: str) -> str:
     if not error["loc"]:  # a check across options, whose text names what was given
         return f"{where}: {text}"
     shown = ",".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
+    if error["type"] == "literal_error":
+        text += did_you_mean(shown, re.findall(r"'([^']+)'", error["ctx"]["expected"]))
     return f"{path}={shown}: {text[0].lower()}{text[1:]}"
 
 
@@ -88,7 +98,7 @@ def _parse(value: Any, hint: Any) -> Any:
     if type(None) in arms and value.lower() in ("none", ""):
         return None
     if any(get_origin(arm) is tuple for arm in arms):
-        return tuple(part for part in value.split(",") if part)
+        return tuple(part for part in map(str.strip, value.split(",")) if part)
     return value
 
 
@@ -151,6 +161,8 @@ def type_name(hint: Any) -> str:
 
     >>> type_name(tuple[int, ...]), type_name(Literal["a", "b"]), type_name(int | None)
     ('int,int,...', 'a | b', 'int | none')
+    >>> type_name(tuple[Literal["a", "b"], ...])
+    '(a | b),...'
     """
     if get_origin(hint) is Literal:
         return " | ".join(map(str, get_args(hint)))
@@ -158,7 +170,7 @@ def type_name(hint: Any) -> str:
         return " | ".join(type_name(arm) for arm in get_args(hint))
     if get_origin(hint) is tuple:
         inner = type_name(get_args(hint)[0])
-        return f"{inner},{inner},..."
+        return f"({inner}),..." if "|" in inner else f"{inner},{inner},..."
     return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
 
 

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from streamsim import draws, pairs
+from streamsim import draws, pairs, products
 from streamsim.compilation import Compiler
 from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
 from streamsim.flow import Carry, Inputs, Moving, World
-from streamsim.judging import Planned, in_order, judge
+from streamsim.judging import Planned, Waiting, in_order, judge, predictions
 from streamsim.learner import Judged, Losses
 from streamsim.program import Program
 from streamsim.replica_ids import ReplicaIds
@@ -29,7 +29,7 @@ from streamsim.schedule import order
 from streamsim.signals import Signals
 from streamsim.stepping import Stepper
 from streamsim.strategy import Params, Scope
-from streamsim.stream import Replica
+from streamsim.stream import Padded, Replica
 from streamsim.transference import PairLosses, TransferenceOptions
 from streamsim.trees import (
     Tree,
@@ -72,6 +72,7 @@ class Population:
     _losses: list[Tensor] = field(init=False, default_factory=list)  # [S] or [S, R] a stretch
     _active: list[Tensor] = field(init=False, default_factory=list)
     _judged: list[Judged] = field(init=False, default_factory=list)
+    _waiting: Waiting = field(init=False)  # for their labels
     _monitors: Monitors | None = field(init=False, default=None)  # where a part watches
     _recent: list[Tensor] = field(init=False, default_factory=list)  # newest ids of each replica
     _alarms: list[Alarm] = field(init=False, default_factory=list)
@@ -94,6 +95,11 @@ class Population:
     def _alone(self) -> bool:
         return self.size == 1
 
+    @property
+    def _delayed(self) -> bool:
+        """Whether predictions wait for their labels."""
+        return self.program.judges and self.replicas[0].experiences[0].asked is not None
+
     def _stack(self, trees: Sequence[Tree]) -> Tree:
         return trees[0] if self._alone else stack(list(trees))
 
@@ -104,12 +110,17 @@ class Population:
         """Per-replica results with the replica axis first, also of one replica."""
         return values[None] if self._alone else values
 
+    @cached_property
+    def _large_products(self) -> bool:
+        return not self._alone and products.gain(p[0] for p in self.carry.params.values())
+
     # -- learner ------------------------------------------------------------------------------
     def start(self) -> None:
         """Initial weights, own parameters and states of every replica."""
         params, meta = self._fresh()
         initial = self._lift(self.program.initial)
         self.carry = self._settled(initial(self.world, params, meta))
+        self._waiting = Waiting.none(self.size)
         watches = {part.name: watch for part in self.program.parts if (watch := part.watch())}
         if watches:
             seeds = [int(key) & 0xFFFFFFFF for key in self._rows(self.world.key)]
@@ -134,6 +145,24 @@ class Population:
 
     def begin(self, experience: int) -> None:
         self._boundary("begin_experience", experience)
+        ahead = self._ids.ahead(experience) if self.program.judges else None
+        if ahead is not None:
+            self._ask(experience, ahead)
+
+    def _ask(self, experience: int, samples: Padded) -> None:
+        """Predict samples that come before anything can be learned."""
+
+        def answers(carry: Carry, world: World, ids: Tensor) -> tuple[Tensor, Tensor]:
+            return self.program.answers(carry, world, self._index(experience), ids)
+
+        known = self.carry.seen
+        for ids in torch.split(samples.ids, self._at_once, dim=-1):
+            with torch.no_grad():
+                scores, label = self._lift(answers)(self.carry, self.world, ids)
+                counts = torch.ones_like(label, dtype=torch.bool)
+                asked = Judged(label, *predictions(known, scores, label), counts)
+            rows = Judged(*(self._rows(each).cpu() for each in asked))
+            self._waiting = self._waiting.joined(rows)
 
     def end(self, experience: int) -> None:
         self._boundary("end_experience", experience)
@@ -151,17 +180,22 @@ class Population:
 
     def train(self, experience: int, steps: range) -> None:
         """Make a stretch of steps of an experience; an alarm is answered between two of them."""
-        while len(steps) > 0:
-            stretch = steps if self._monitors is None else steps[:WATCHED]
-            before = self.carry
-            made = self._made(experience, stretch, self._monitors)
-            if len(made.losses) < len(stretch):
-                # what was planned beyond the alarm must not have happened
-                stretch, alarms, self.carry = stretch[: len(made.losses)], made.alarms, before
-                made = self._made(experience, stretch, None)._replace(alarms=alarms)
-            self._keep(made)
-            self._answer(experience, made)
-            steps = steps[len(stretch) :]
+        with products.by_onednn(self._large_products):
+            while len(steps) > 0:
+                steps = self._stretch(experience, steps)
+
+    def _stretch(self, experience: int, steps: range) -> range:
+        """Make as many steps as can be planned at once; returns those that are left."""
+        stretch = steps if self._monitors is None else steps[:WATCHED]
+        before = self.carry
+        made = self._made(experience, stretch, self._monitors)
+        if len(made.losses) < len(stretch):
+            # what was planned beyond the alarm must not have happened
+            stretch, alarms, self.carry = stretch[: len(made.losses)], made.alarms, before
+            made = self._made(experience, stretch, None)._replace(alarms=alarms)
+        self._keep(made)
+        self._answer(experience, made)
+        return steps[len(stretch) :]
 
     def _made(self, experience: int, steps: range, monitors: Monitors | None) -> Made:
         """Plan steps and make them, up to an alarm."""
@@ -176,7 +210,10 @@ class Population:
         self._active.append(made.planned.active)
         if self.program.judges:
             scores = torch.stack(made.scores)
-            self._judged.append(judge(made.known, made.planned, scores, self._alone))
+            judged = judge(made.known, made.planned, scores, self._alone)
+            if made.planned.inputs.asked is not None:
+                self._waiting, judged = self._waiting.exchange(judged)
+            self._judged.append(judged)
 
     def _answer(self, experience: int, made: Made) -> None:
         """Let parts react to their detectors' alarms, each in the replicas concerned."""
@@ -213,7 +250,8 @@ class Population:
     def take_alarms(self) -> list[Alarm]:
         """Alarms of detectors since the last call."""
         alarms, self._alarms = self._alarms, []
-        return alarms
+        late = self.program.stream.spec.label_delay  # what they read is as old as its labels are
+        return [alarm._replace(position=alarm.position + late) for alarm in alarms]
 
     def true_drifts(self) -> list[list[int]]:
         """How many samples come before each true drift, for every replica."""
@@ -222,15 +260,20 @@ class Population:
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
         tests = [tuple(self._ids.test(e)) for e in experiences]
-        floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
-        batch = max(32, EVAL_FLOATS // floats)
+        batch = self._at_once
 
         def correct(carry: Carry, world: World, tests: Any) -> Tensor:
             return self.program.correct(carry, world, self._index(max(after, 0)), tests, batch)
 
-        with torch.no_grad():
+        with torch.no_grad(), products.by_onednn(self._large_products):
             counts: Tensor = self._lift(correct)(self.carry, self.world, tests)
         return self._rows(counts).cpu()
+
+    @property
+    def _at_once(self) -> int:
+        """Samples of every replica that are evaluated together."""
+        floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
+        return max(32, EVAL_FLOATS // floats)
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
         """Test samples, `[R, len(experiences)]`."""
@@ -252,7 +295,7 @@ class Population:
                 self.program, carry, world, experience, sides, options.lr, at_once
             )
 
-        with torch.no_grad():
+        with torch.no_grad(), products.by_onednn(self._large_products):
             lifted = self._stepper.lift(losses, at_once)
             found = lifted(self.carry, self.world, self._sides)
         return PairLosses(*(self._rows(each).cpu() for each in found))
@@ -308,6 +351,8 @@ class Population:
         if self._monitors is not None:
             found |= {f"watch/{name}": t for name, t in self._monitors.state().items()}
             found |= {f"watch/recent/{r}": ids for r, ids in enumerate(self._recent)}
+        if self._delayed:
+            found |= {f"waiting/{name}": t for name, t in self._waiting.tensors().items()}
         return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -317,7 +362,10 @@ class Population:
             watched = {name[6:]: t for name, t in state.items() if name.startswith("watch/")}
             self._monitors.restore(watched)
             self._recent = [watched[f"recent/{r}"] for r in range(self.size)]
-        state = {name: t for name, t in state.items() if not name.startswith("watch/")}
+        if self._delayed:
+            waiting = {name[8:]: t for name, t in state.items() if name.startswith("waiting/")}
+            self._waiting = Waiting.restored(waiting, self.size)
+        state = {n: t for n, t in state.items() if not n.startswith(("watch/", "waiting/"))}
         own = flatten(self.carry)
         if own.keys() != state.keys() or any(own[k].shape != state[k].shape for k in own):
             raise ValueError(
@@ -334,22 +382,31 @@ class Population:
     def _plan(self, experience: int, steps: range) -> Planned:
         """A stretch, step first and contiguous."""
         program, data = self.program, self._ids.train(experience)
+        asked = self._ids.asked(experience) if program.judges else None
         padded, smallest = data.ids.shape[-1], int(data.size.min())
 
         def plan(
-            carry: Carry, world: World, ids: Tensor, size: Tensor, before: Tensor
+            carry: Carry,
+            world: World,
+            ids: Tensor,
+            size: Tensor,
+            before: Tensor,
+            come: Tensor | None,
         ) -> tuple[Carry, Any]:
             key = draws.fold(world.key, "order", experience)
             shuffled = order(
                 program.train, key, size, steps, padded, smallest, program.stream.spec.ordered
             )
             arrivals = program.arrivals(world, ids[shuffled.place], shuffled, before)
-            carry, inputs = program.plan(carry, world, self._index(experience), arrivals)
+            meanwhile = None if come is None else program.asked(world, come[shuffled.place])
+            index = self._index(experience)
+            carry, inputs = program.plan(carry, world, index, arrivals, meanwhile)
             return carry, Planned(inputs, shuffled.weight.sum(-1) > 0, shuffled.fresh)
 
         with torch.no_grad():
             before = self._ids.steps_before(program.train, experience)
-            carry, planned = self._lift(plan)(self.carry, self.world, *data, before)
+            come = None if asked is None else asked.ids
+            carry, planned = self._lift(plan)(self.carry, self.world, *data, before, come)
         # steps must get the same strides whether or not a hook returned a view
         self.carry = self._settled(carry)
         if not self._alone:
@@ -373,7 +430,7 @@ class Population:
             example,
         )
         if monitors is not None:
-            signals = Signals(planned, known, monitors.read_losses, self._alone)
+            signals = Signals(planned, known, self._waiting, monitors.read_losses, self._alone)
         for s, each in enumerate(slices):
             moved, loss, scores = step(moving, self.carry.states, self.world, each)
             if s in idle:

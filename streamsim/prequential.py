@@ -10,6 +10,7 @@ Shape letters: N samples, K blocks, B samples of a block, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from typing import NamedTuple
@@ -162,14 +163,7 @@ def _reduced(
         log_loss=value_RK2B[:, :, 1].mean(-1),
         faded_accuracy=(sums_RK2 / weight_K1)[..., 0],
         faded_log_loss=(sums_RK2 / weight_K1)[..., 1],
-        classes=torch.stack(
-            [
-                _per_class(samples.label, torch.ones_like(hit_RKB), num_classes),
-                _per_class(samples.predicted, torch.ones_like(hit_RKB), num_classes),
-                _per_class(samples.label, hit_RKB, num_classes),
-            ],
-            dim=-1,
-        ),
+        classes=_per_class(samples, hit_RKB, num_classes),
     )
     last_R2 = sums_RK2[:, -1] if num_blocks else faded
     return [(Blocks(*(c[r] for c in columns)), last_R2[r]) for r in range(len(faded))]
@@ -189,7 +183,14 @@ def _faded(fading: float, before_R2: Tensor, value_RK2B: Tensor) -> Tensor:
     return torch.from_numpy(lfilter([1.0], [1.0, -factor], within_RK2.numpy(), axis=1, zi=start)[0])
 
 
-def _per_class(class_RKB: Tensor, counts_RKB: Tensor, num_classes: int) -> Tensor:
-    """How many samples of each class count, `[R, K, C]` int64."""
-    zeros = torch.zeros(*class_RKB.shape[:-1], num_classes, dtype=torch.int64)
-    return zeros.scatter_add(-1, class_RKB, counts_RKB.to(torch.int64))
+def _per_class(samples: Samples, hit_RKB: Tensor, num_classes: int) -> Tensor:
+    """How many samples have each label, are predicted as it, and rightly so: `[R, K, C, 3]`."""
+    shape = *hit_RKB.shape[:-1], num_classes
+    first_RK1 = num_classes * torch.arange(math.prod(shape[:-1])).view(*shape[:-1], 1)
+
+    def count(which: Tensor, *shape: int) -> Tensor:
+        return which.flatten().bincount(minlength=math.prod(shape)).view(shape)
+
+    wrong, right = count(2 * (first_RK1 + samples.label) + hit_RKB, *shape, 2).unbind(-1)
+    predicted = count(first_RK1 + samples.predicted, *shape)
+    return torch.stack([wrong + right, predicted, right], dim=-1)

@@ -102,13 +102,14 @@ def _about(name: str, seed: int, stream: Stream, replica: Replica) -> dict[str, 
     return {
         "scenario": name,
         "seed": seed,
-        "train_samples": sum(len(e.train) for e in replica.experiences),
+        "train_samples": sum(len(e.coming) for e in replica.experiences),
         "test_samples": sum(len(e.test) for e in replica.experiences),
         "num_experiences": spec.num_experiences,
         "num_classes": spec.num_classes,
         "input_shape": list(spec.input_shape),
         "setting": spec.setting,
         "ordered": spec.ordered,
+        "label_delay": spec.label_delay,
         "reveals": sorted(str(reveal) for reveal in spec.reveals),
     }
 
@@ -118,18 +119,18 @@ def _slices(stream: Stream, replica: Replica) -> Iterator[Slice]:
 
     Within an experience that training shuffles, any two moments are alike: it is one slice.
     """
-    total = sum(len(e.train) for e in replica.experiences)
+    total = sum(len(e.coming) for e in replica.experiences)
     floats = max(1, torch.Size(stream.spec.input_shape).numel())
     most = max(1, min(SAMPLES, FLOATS // floats))
     begin = 0
     for number, experience in enumerate(replica.experiences):
-        size = len(experience.train)
+        size = len(experience.coming)
         num = round(min(SLICES * size / total, size / ENOUGH)) if stream.spec.ordered else 1
         num = max(num, 1)
         edges = [size * k // num for k in range(num + 1)]
         for start, stop in itertools.pairwise(edges):
             step = -(-(stop - start) // most)
-            yield Slice(number, begin + start, begin + stop, experience.train[start:stop:step])
+            yield Slice(number, begin + start, begin + stop, experience.coming[start:stop:step])
         begin += size
 
 
@@ -146,7 +147,7 @@ def _rows(panel: str, names: list[str], slices: list[Slice], values: Tensor) -> 
 def _experiences(replica: Replica) -> Iterator[Row]:
     start = 0
     for number, e in enumerate(replica.experiences):
-        stop = start + len(e.train)
+        stop = start + len(e.coming)
         yield "experiences", str(number), start, stop, number, float(len(e.test))
         start = stop
 
@@ -183,8 +184,9 @@ def _features(
     ranked = torch.where(moves_F, standard_TF.var(0, correction=0), -1.0)
     most = ranked.argsort(descending=True, stable=True)[:FEATURES]
     chosen = [int(f) for f in most if moves_F[f]]
-    known = getattr(scenario, "features", None)  # concepts name theirs
-    names = [known[f].name if known else _feature_name(stream.spec.input_shape, f) for f in chosen]
+    of_concepts = getattr(scenario, "features", None)
+    known = [feature.name for feature in of_concepts] if of_concepts else stream.spec.features
+    names = [known[f] if known else _feature_name(stream.spec.input_shape, f) for f in chosen]
     yield from _rows("features", names, slices, standard_TF[:, chosen])
 
 

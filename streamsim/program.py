@@ -13,7 +13,7 @@ from torch import Tensor
 
 from streamsim import draws, optimizers
 from streamsim.composed import Composed, weighted_mean
-from streamsim.flow import Aux, Carry, Inputs, Moving, Passed, World
+from streamsim.flow import Asked, Aux, Carry, Inputs, Moving, Passed, World
 from streamsim.schedule import Order
 from streamsim.strategy import (
     AlarmContext,
@@ -115,19 +115,29 @@ class Program(Composed):
         `before` counts the steps made at earlier experiences: a clock that started anew would give
         a hidden boundary away.
         """
-        view, inputs = self.stream.view, None
-        if isinstance(view, GeneratingView):
-            x, y = view.samples(self.pool, world.tables, ids.flatten())
-            inputs, labels = x.view(*ids.shape, *x.shape[1:]), y.view(ids.shape)
-        else:
-            labels = self.labels(world, ids)
+        come = self.asked(world, ids)
         clock = order.clock if self.reveals_boundaries else before + order.clock
-        return Arrivals(ids, labels, order.weight, order.fresh, clock, inputs)
+        return Arrivals(ids, come.y, order.weight, order.fresh, clock, come.x)
+
+    def asked(self, world: World, ids: Tensor) -> Asked:
+        """Samples `[S, B]` by id, with their inputs where those are generated."""
+        view = self.stream.view
+        if not isinstance(view, GeneratingView):
+            return Asked(ids, self.labels(world, ids), None)
+        x, y = view.samples(self.pool, world.tables, ids.flatten())
+        return Asked(ids, y.view(ids.shape), x.view(*ids.shape, *x.shape[1:]))
 
     def plan(
-        self, carry: Carry, world: World, experience: Tensor, arrivals: Arrivals
+        self,
+        carry: Carry,
+        world: World,
+        experience: Tensor,
+        arrivals: Arrivals,
+        asked: Asked | None = None,
     ) -> tuple[Carry, Inputs]:
-        """Everything about a stretch that its order and its draws decide; leaves have S first."""
+        """Everything about a stretch that its order and its draws decide; leaves have S first.
+        `asked` are the samples to predict, where they are not those that arrive with labels.
+        """
         parts = self._traced(world.values)
         states, plans = dict(carry.states), {}
         seen_SC = _seen_after(carry.seen, arrivals)
@@ -144,6 +154,7 @@ class Program(Composed):
             seen_SC,
             experience.expand(arrivals.clock.shape[0]),
             plans,
+            asked,
         )
         return carry._replace(states=states, seen=seen_SC[-1]), inputs
 
@@ -165,7 +176,7 @@ class Program(Composed):
         for name in self.with_hook["loss"]:
             step = self._step_context(ctx, aux, inputs, name)
             total = total + parts[name].loss(step, states[name])
-        scores = self._scores(ctx, parts, states, aux, inputs) if self.judges else None
+        scores = self._scores(ctx, parts, states, aux, world, inputs) if self.judges else None
         return total, Passed(None if self.only_optimizes else aux, scores)
 
     def _scores(
@@ -174,14 +185,27 @@ class Program(Composed):
         parts: Mapping[str, Part],
         states: Mapping[str, State],
         aux: Aux,
+        world: World,
         inputs: Inputs,
     ) -> Tensor:
-        """What the strategy would have answered to the incoming samples, `[B, C]`."""
+        """What the strategy would have answered to the samples that come, `[B, C]`."""
+        if inputs.asked is not None:
+            # nothing is learned from them now
+            params = {name: p.detach() for name, p in ctx.params.items()}
+            now = self.context(world, params, states, ctx.seen, inputs.experience, parts)
+            return self._predict(now, parts, states)(self._come(world, inputs.asked)).detach()
         scores = aux.logits[: inputs.ids.shape[0]]
         for name in self.with_hook["predictor"]:
             incoming = self._step_context(ctx, aux, inputs, name).incoming
             scores = parts[name].predictor(ctx, states[name])(incoming)
         return scores.detach()
+
+    def _come(self, world: World, asked: Asked) -> Batch:
+        """Samples that come without labels."""
+        if asked.x is None:
+            return self.take(world, asked.ids)
+        task = self.tasks(world, asked.ids) if self._reveals_tasks else None
+        return Batch(asked.x, asked.y, torch.ones(asked.y.shape, device=asked.y.device), task)
 
     def _batch(self, world: World, inputs: Inputs, extras: Sequence[Rehearsal]) -> Batch:
         """Incoming samples, then rehearsed ones."""
@@ -269,6 +293,27 @@ class Program(Composed):
         )
 
     # -- evaluation ---------------------------------------------------------------------------
+    def _predict(
+        self, ctx: Context, parts: Mapping[str, Part], states: Mapping[str, State]
+    ) -> Predictor:
+        """How the strategy answers: by its predictor, or by its logits."""
+
+        def by_logits(batch: Batch) -> Tensor:
+            return ctx.forward(ctx.params, batch)
+
+        for name in self.with_hook["predictor"]:
+            return parts[name].predictor(ctx, states[name])
+        return by_logits
+
+    def answers(
+        self, carry: Carry, world: World, experience: Tensor, ids: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores `[B, C]` between steps, and the labels of the samples."""
+        parts = self._traced(world.values)
+        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
+        batch = self.take(world, ids)
+        return self._predict(ctx, parts, carry.states)(batch), batch.y
+
     def correct(
         self,
         carry: Carry,
@@ -283,12 +328,7 @@ class Program(Composed):
         # before anything has been seen, every class is allowed: initial accuracy is chance
         allowed = carry.seen | ~carry.seen.any()
 
-        def predict_by_logits(batch: Batch) -> Tensor:
-            return ctx.forward(ctx.params, batch)
-
-        predict: Predictor = predict_by_logits
-        for name in self.with_hook["predictor"]:
-            predict = parts[name].predictor(ctx, carry.states[name])
+        predict = self._predict(ctx, parts, carry.states)
         counts = []
         for ids, size in tests:
             count = torch.zeros((), dtype=torch.int64, device=ids.device)

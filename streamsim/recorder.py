@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,10 +23,20 @@ from streamsim.prequential import (
     unfinished,
 )
 from streamsim.runs import Columns
+from streamsim.stream import StreamSpec
 from streamsim.transference import PairLosses, pair_columns
 
 DIVERGED = -1  # in the column `correct`
+ENOUGH = 2**18  # predictions, of all replicas, that are counted together: one by one costs more
 Replicas = Sequence[tuple[int, int]]  # (setting, seed) of each replica
+
+
+class Judging(NamedTuple):
+    """How the predictions of a chunk are counted."""
+
+    replicas: Replicas
+    options: PrequentialOptions
+    spec: StreamSpec
 
 
 class Recorder:
@@ -36,12 +47,14 @@ class Recorder:
         self.diverged_R2 = torch.empty(0, 2, dtype=torch.int64)  # experience, step; -1: fine
         self.loss_sum_R = torch.empty(0, dtype=torch.float64)  # of the current experience
         self.num_steps_R = torch.empty(0, dtype=torch.int64)
+        self.judging: Judging | None = None  # told anew whenever a chunk is taken up
         self.standing: list[Standing] = []  # of each replica, where it is judged
+        self.judged: list[Judged] = []  # predictions that are not counted yet
 
     # -- as a chunk goes on -------------------------------------------------------------------
     def begin_chunk(self, size: int) -> None:
         self.diverged_R2 = torch.full((size, 2), -1, dtype=torch.int64)
-        self.standing = [Standing.start() for _ in range(size)]
+        self.standing, self.judged = [Standing.start() for _ in range(size)], []
         self._begin_losses()
 
     def training(self, experience: int, steps: range, losses: Losses) -> None:
@@ -87,23 +100,37 @@ class Recorder:
         afters = torch.full_like(found["source"], after)
         self._add(table, each_row, after=afters, **found)
 
-    def prequential(
-        self, replicas: Replicas, options: PrequentialOptions, num_classes: int, judged: Judged
-    ) -> None:
-        """Count the predictions of a stretch; finished blocks become rows."""
-        news = [samples_of(judged, k, each.last) for k, each in enumerate(self.standing)]
-        self.standing, found = tally(options, num_classes, self.standing, news)
-        self._blocks(replicas, found)
+    def prequential(self, judged: Judged) -> None:
+        """Take the predictions of a stretch; they are counted when there are enough of them."""
+        self.judged.append(judged)
+        if sum(each.label.numel() for each in self.judged) >= ENOUGH:
+            self._count()
 
-    def end_prequential(
-        self, replicas: Replicas, options: PrequentialOptions, num_classes: int
-    ) -> None:
+    def end_prequential(self) -> None:
         """The last block of every replica may be shorter."""
-        rest = [unfinished(options, num_classes, standing) for standing in self.standing]
-        self._blocks(replicas, rest)
+        self._count()
+        assert self.judging is not None
+        replicas, options, spec = self.judging
+        rest = [unfinished(options, spec.num_classes, standing) for standing in self.standing]
+        self._blocks(replicas, rest, spec.label_delay)
 
-    def _blocks(self, replicas: Replicas, found: Sequence[Blocks]) -> None:
-        """Rows of finished blocks; only classes that occur get one. A diverged replica has none."""
+    def _count(self) -> None:
+        """Finished blocks become rows."""
+        if not self.judged:
+            return
+        assert self.judging is not None
+        replicas, options, spec = self.judging
+        judged = Judged(*(torch.cat(each, 1) for each in zip(*self.judged, strict=True)))
+        self.judged = []
+        news = [samples_of(judged, k, each.last) for k, each in enumerate(self.standing)]
+        self.standing, found = tally(options, spec.num_classes, self.standing, news)
+        self._blocks(replicas, found, spec.label_delay)
+
+    def _blocks(self, replicas: Replicas, found: Sequence[Blocks], late: int) -> None:
+        """Rows of finished blocks; only classes that occur get one. A diverged replica has none.
+
+        A row stands where the stream is when its last label comes: `late` samples further.
+        """
         healthy = [
             (replica, blocks)
             for replica, blocks, diverged in zip(
@@ -115,7 +142,7 @@ class Recorder:
             return
         owners = [replica for replica, blocks in healthy for _ in blocks.position]
         joined = Blocks(*map(torch.cat, zip(*(blocks for _, blocks in healthy), strict=True)))
-        columns = joined._asdict()
+        columns = {**joined._asdict(), "position": joined.position + late}
         classes_KC3 = columns.pop("classes")
         self._add("prequential", owners, **columns)
         block, which = classes_KC3.any(-1).nonzero().unbind(1)
@@ -123,7 +150,7 @@ class Recorder:
         self._add(
             "prequential_classes",
             [owners[k] for k in block.tolist()],
-            position=joined.position[block],
+            position=columns["position"][block],
             **{"class": which},
             **dict(counts),
         )
@@ -174,6 +201,8 @@ class Recorder:
         }
         for k, standing in enumerate(self.standing):
             current |= {f"standing/{k}/{name}": t for name, t in standing.tensors().items()}
+        for k, judged in enumerate(self.judged):
+            current |= {f"judged/{k}/{name}": t for name, t in judged._asdict().items()}
         return {**self.tables(), "current": current}
 
     @classmethod
@@ -184,7 +213,8 @@ class Recorder:
                 recorder.diverged_R2 = columns["diverged"]
                 recorder.loss_sum_R = columns["loss_sum"]
                 recorder.num_steps_R = columns["num_steps"]
-                recorder.standing = _standings(columns)
+                recorder.standing = [Standing.restored(t) for t in _each("standing", columns)]
+                recorder.judged = [Judged(**t) for t in _each("judged", columns)]
             else:
                 recorder.rows[table] = {name: [column] for name, column in columns.items()}
         return recorder
@@ -196,6 +226,8 @@ class Recorder:
 
     def _diverge(self, bad_R: Tensor, experience: int, step_R: Tensor) -> None:
         fresh_R = bad_R & (self.diverged_R2[:, 0] < 0)
+        if fresh_R.any():
+            self._count()  # what came before counts
         found_R2 = torch.stack([torch.full_like(step_R, experience), step_R], dim=1)
         self.diverged_R2 = torch.where(fresh_R[:, None], found_R2, self.diverged_R2)
 
@@ -215,11 +247,11 @@ class Recorder:
             self.rows.setdefault(table, {}).setdefault(name, []).append(column)
 
 
-def _standings(columns: Columns) -> list[Standing]:
-    """Those of a snapshot, in the order of replicas."""
+def _each(what: str, columns: Columns) -> list[dict[str, Tensor]]:
+    """Numbered groups of columns, in their order."""
     found: dict[int, dict[str, Tensor]] = {}
     for name, tensor in columns.items():
-        if name.startswith("standing/"):
+        if name.startswith(f"{what}/"):
             _, number, field = name.split("/")
             found.setdefault(int(number), {})[field] = tensor
-    return [Standing.restored(found[number]) for number in sorted(found)]
+    return [found[number] for number in sorted(found)]

@@ -103,7 +103,8 @@ def load(kind: Kind, name: str) -> type[Any]:
     if family := _family(kind, name):
         found: type[Any] = _load(kind, family).named(name.partition(":")[2])
         return found
-    member = ":" + name.partition(":")[2]
+    asked = name.partition(":")[2]
+    member = f":{asked}" if asked else MEMBER
     working = [n.replace(MEMBER, member) for n, plugin in known.items() if not plugin.problem]
     raise ValueError(
         f"unknown {kind} '{name}'{did_you_mean(name, working)}"

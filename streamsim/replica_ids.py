@@ -47,6 +47,20 @@ class ReplicaIds:
             self._train = {experience: self.padded(rows)}  # only the current one stays
         return self._train[experience]
 
+    def asked(self, experience: int) -> Padded | None:
+        """Where labels are delayed, the samples that come while those of `train` are learned from,
+        place by place."""
+        if self.replicas[0].experiences[experience].asked is None:
+            return None
+        own = [replica.experiences[experience] for replica in self.replicas]
+        return self.padded([e.coming[len(e.coming) - len(e.train) :] for e in own])
+
+    def ahead(self, experience: int) -> Padded | None:
+        """Where labels are delayed, the samples that come before any can be learned from."""
+        own = [replica.experiences[experience] for replica in self.replicas]
+        rows = [e.coming[: len(e.coming) - len(e.train)] for e in own]
+        return self.padded(rows) if all(len(row) for row in rows) else None
+
     def test(self, experience: int) -> Padded:
         if experience not in self._test:
             rows = [replica.experiences[experience].test for replica in self.replicas]

@@ -10,7 +10,7 @@
     [[takeovers]]                # in the order of time; for scenarios that are made of concepts
     at = 8_000
     to = 2                       # number of the next concept
-    kind = "gradual"             # abrupt, gradual or incremental
+    kind = "gradual"             # abrupt, gradual or incremental, whatever the others are
     width = 1_000
 
     [modifiers.label-noise]      # as in sea-abrupt+label-noise; its options
@@ -93,7 +93,7 @@ def _schedule(given: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(takeovers, list) or not all(isinstance(t, dict) for t in takeovers):
         raise ValueError("takeovers: write each one below a line [[takeovers]]")
     start = _number(given, "start", 0) if "start" in given else 0
-    concepts, positions, widths, kinds = [start], [], [], set()
+    concepts, positions, widths, drift = [start], [], [], []
     for number, takeover in enumerate(takeovers, 1):
         where = f"takeovers[{number}]."
         _known(takeover, TAKEOVER, where)
@@ -101,17 +101,15 @@ def _schedule(given: Mapping[str, Any]) -> dict[str, Any]:
         concepts.append(_number(takeover, "to", 0, where))
         kind, width = _kind(takeover, where)
         widths.append(width)
-        kinds.add(kind)
+        drift.append("gradual" if kind == "abrupt" else kind)  # of width 0 they are the same
     for number, (earlier, later) in enumerate(itertools.pairwise(positions), 2):
         if later <= earlier:
             raise ValueError(
                 f"takeovers[{number}].at={later}: the one before is at {earlier}; "
                 "write them in the order of time"
             )
-    if kinds >= {"gradual", "incremental"}:
-        raise ValueError("takeovers: gradual and incremental ones do not mix; choose one kind")
-    drift = "incremental" if "incremental" in kinds else "gradual"
-    return dict(zip(SCHEDULE, (concepts, positions, widths or [0], drift), strict=True))
+    schedule = (concepts, positions, widths or [0], drift or ["gradual"])
+    return dict(zip(SCHEDULE, schedule, strict=True))
 
 
 def _kind(takeover: Mapping[str, Any], where: str) -> tuple[str, int]:

@@ -52,6 +52,8 @@ class StreamSpec:
     ordered: bool = False  # train in the order of the ids, without shuffling
     num_tasks: int = 1  # task labels run over 0 .. num_tasks-1
     features: tuple[str, ...] | None = None  # names of the inputs, where they have some
+    label_delay: int = 0  # training samples that come between a sample and its label
+    knows_drifts: bool = True  # whether replicas can tell their true drifts
 
     def __post_init__(self) -> None:
         if self.features is not None and (len(set(self.features)),) != self.input_shape:
@@ -68,11 +70,22 @@ class StreamSpec:
 
 @dataclass(frozen=True)
 class Experience:
-    """One segment of one replica's stream: sample ids, `[n]` int64."""
+    """One segment of one replica's stream: sample ids, `[n]` int64.
+
+    Where labels are delayed, samples come (and are predicted) before they can be learned from:
+    `asked` then names those that come in this segment, and `train` those whose labels do. Over the
+    whole stream both are one sequence; `train` lags behind by the delay.
+    """
 
     train: Tensor
     test: Tensor
     valid: Tensor | None = None
+    asked: Tensor | None = None
+
+    @property
+    def coming(self) -> Tensor:
+        """The training samples that come in this segment, with their labels or without."""
+        return self.train if self.asked is None else self.asked
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ class Replica:
         """How many samples come before each true drift."""
         if self.drifts is not None:
             return list(self.drifts)
-        sizes = itertools.accumulate(len(experience.train) for experience in self.experiences)
+        sizes = itertools.accumulate(len(experience.coming) for experience in self.experiences)
         return list(sizes)[:-1]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from streamsim.cli import main
-from streamsim.cli.charts import COLUMNS, NAME, WIDTH, chart
+from streamsim.cli.charts import COLUMNS, NAME, WIDTH, chart, sentence
 
 ABOUT = {
     "scenario": "made-up",
@@ -22,6 +22,7 @@ ABOUT = {
     "input_shape": [3],
     "setting": "domain",
     "ordered": True,
+    "label_delay": 0,
     "reveals": [],
 }
 
@@ -57,6 +58,10 @@ def test_rows_say_what_happens_when() -> None:
     assert _line(text, "1") == " " * half + "█" * half
     assert _line(text, "row 12, column …") == "▁" * half + "█" * half
     assert "domain-incremental: 2 experiences, 2 classes" in text
+
+
+def test_a_single_experience_is_not_several() -> None:
+    assert "domain-incremental: 1 experience, 2" in sentence({**ABOUT, "num_experiences": 1})
 
 
 @pytest.mark.parametrize("num_classes", [2, 12, 13, 100, 659])

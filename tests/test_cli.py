@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from streamsim.cli import main
+from streamsim.cli.tables import setting_name
 
 RUN = ["run", "split-digits", "naive", "--seeds", "2"]
 TREE = ["run", "sea-abrupt", "river:HoeffdingTreeClassifier"]
@@ -67,6 +68,54 @@ def test_summary_says_why_a_metric_is_undefined(
     assert re.search(r"worst_case_accuracy.*--eval-every", out)
 
 
+@pytest.mark.parametrize(
+    ("other", "complaint"),
+    [
+        (["split-digits", "naive"], "a run of 'naive'; give one of 'joint'"),
+        (["permuted-digits", "joint"], "a run on permuted-digits; give one on the scenario of"),
+        (
+            ["split-digits", "joint", "--set", "scenario.setting=domain"],
+            "a run with another scenario.setting; give one with the options of here",
+        ),
+    ],
+)
+def test_intransigence_is_measured_against_joint_on_the_same_stream_alone(
+    other: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = ["--set", "train.iterations=2"]
+    _call([*RUN, *few, "--out", "here"], capsys, monkeypatch)
+    _call(["run", *other, *few, "--out", "there"], capsys, monkeypatch)
+    code, out, err = _call(["summary", "here", "--joint", "there"], capsys, monkeypatch)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: --joint there: {complaint}")
+
+
+def test_intransigence_is_shown_where_there_is_a_joint_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ["--set", "train.iterations=2"]
+    _call([*RUN, *few, "--out", "here"], capsys, monkeypatch)
+    _call(["run", "split-digits", "joint", *few, "--out", "there"], capsys, monkeypatch)
+    code, out, _ = _call(["summary", "here", "--joint", "there"], capsys, monkeypatch)
+    assert code == 0
+    assert re.search(r"intransigence +-?0\.\d{4}", out)
+
+
+def test_a_run_without_results_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _call([*RUN, "--set", "train.iterations=2", "--out", "here"], capsys, monkeypatch)
+    described = json.loads(Path("here/run.json").read_text())
+    Path("here/run.json").write_text(json.dumps({**described, "status": "interrupted"}))
+    Path("here/accuracy.parquet").unlink()
+    code, out, err = _call(["summary", "here"], capsys, monkeypatch)
+    assert (code, out) == (2, "")
+    assert err.endswith("go on with: streamsim resume here\n")
+
+
 BAD = [
     (
         ["run", "split-digitz", "naive"],
@@ -116,7 +165,13 @@ BAD = [
     (["show", "strategy", "river:GausianNB"], "did you mean 'GaussianNB'"),
     (["resume", "nowhere"], "nowhere is not a run folder"),
     (["show", "strategy", "replayy"], "did you mean 'replay'"),
-    (["list", "things"], "unknown kind 'things'"),
+    (["list", "things"], "unknown kind 'things'; choose scenarios, .*, models, figures"),
+    (["list", "figurs"], "did you mean 'figures'"),
+    (["show", "figures", "forgetting"], "unknown kind 'figures'; choose .*, models"),
+    (
+        ["run", "split-digits", "replay", "--set", "strategy.memory_size=1000000000000000"],
+        "not enough memory for what was asked; make models, batches and memories smaller",
+    ),
     (["check", "replayy"], "did you mean 'replay'"),
     (["data", "get", "mnistt"], "did you mean 'mnist'"),
     (["new", "strategy", "Not A Name"], "Not A Name"),
@@ -213,3 +268,10 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_setting_is_shown_as_it_is_typed() -> None:
+    swept = {"scenario.drift": ["gradual", "incremental"], "strategy.limit": None, "train.lr": 0.1}
+    assert setting_name(swept) == (
+        "scenario.drift=gradual,incremental strategy.limit=none train.lr=0.1"
+    )

@@ -203,6 +203,35 @@ def test_timings_are_remembered(compiled: Counted, tmp_path: Path) -> None:
     assert compiled.calls == calls
 
 
+def test_the_same_run_twice_is_chosen_for_alike(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first time, the compilation is paid for when its cost becomes known; the second time it
+    would not repay itself."""
+    quick = Counted()
+
+    def compiling(moving: Moving) -> Tensor:
+        CLOCK.now += 1000.0 if quick.calls == 0 else 0.0
+        return quick(moving)
+
+    monkeypatch.setattr(torch, "compile", lambda function, **options: compiling)
+    for _ in range(2):
+        compiler = Compiler(num_steps=10_000, cache=tmp_path)
+        chosen(compiler, slow())
+        assert compiler.choice == "compiled"
+
+
+def test_what_a_longer_run_found_out_changes_no_shorter_one(
+    compiled: Counted, tmp_path: Path
+) -> None:
+    choices = []
+    for num_steps in (2_000, LONG, 2_000):  # eager, as a guess; then compiling turns out cheap
+        compiler = Compiler(num_steps=num_steps, cache=tmp_path)
+        chosen(compiler, slow())
+        choices.append(compiler.choice)
+    assert choices == ["eager", "compiled", "eager"]
+
+
 def test_another_program_is_measured_anew(compiled: Counted, tmp_path: Path) -> None:
     chosen(Compiler(num_steps=LONG, cache=tmp_path), slow())
     eager = slow()
@@ -232,6 +261,10 @@ def test_what_is_remembered_of_a_short_run_serves_a_long_one(
         b'{"eager": null, "floor": 0}',
         b'{"eager": "1", "floor": 0}',
         b'{"eager": 1, "floor": 0, "other": 2}',
+        b'{"eager": 1.0, "floor": 0.0, "chosen": null}',
+        b'{"eager": 1.0, "floor": 0.0, "chosen": ["eager"]}',
+        b'{"eager": 1.0, "floor": 0.0, "chosen": {"10": "both"}}',
+        b'{"eager": 1.0, "floor": 0.0, "chosen": {"10": []}}',
     ],
 )
 def test_a_damaged_memory_is_measured_again(

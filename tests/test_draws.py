@@ -64,6 +64,15 @@ def test_bits_equal_an_independent_implementation(seed: int, counter: int) -> No
     assert int(drawn) % 2**64 == splitmix64(seed, counter)
 
 
+@settings(deadline=None)
+@given(seed=INT64, by=st.integers(-(2**62), 2**62))
+def test_a_key_ahead_draws_what_comes_later(seed: int, by: int) -> None:
+    key, counter = torch.tensor(seed), draws.counters(20)
+    ahead = draws.ahead(key, torch.tensor(by))
+    for draw in (draws.bits, draws.uniform, DRAWS["integers"]):
+        assert torch.equal(draw(ahead, counter), draw(key, counter + by))
+
+
 # -- distributions --------------------------------------------------------------------------------
 def test_uniform_numbers_fill_their_interval_evenly() -> None:
     x = draws.uniform(KEY, draws.counters(2**18))
@@ -82,7 +91,8 @@ def test_successive_uniform_numbers_are_independent(lag: int) -> None:
 
 @pytest.mark.parametrize("bits", [0, -1, 2**63 - 1, -(2**63), 2**39, 2**40])
 def test_extreme_bits_stay_in_range(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draws, "bits", lambda key, counter: torch.full_like(counter, bits))
+    for name in ("bits", "_upper"):
+        monkeypatch.setattr(draws, name, lambda key, counter: torch.full_like(counter, bits))
     counter = draws.counters(3)
     assert ((draws.uniform(KEY, counter) >= 0) & (draws.uniform(KEY, counter) < 1)).all()
     assert draws.normal(KEY, counter).isfinite().all()
@@ -92,7 +102,7 @@ def test_extreme_bits_stay_in_range(bits: int, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_largest_uniform_number_is_one_step_below_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draws, "bits", lambda key, counter: torch.full_like(counter, -1))
+    monkeypatch.setattr(draws, "_upper", lambda key, counter: torch.full_like(counter, -1))
     assert draws.uniform(KEY, torch.tensor(0)).item() == 1 - 2**-24
 
 
@@ -183,6 +193,17 @@ def test_folding_is_one_field_after_the_other(seed: int, a: int, b: int) -> None
 def test_swapping_fields_gives_another_key(seed: int, a: int, b: int) -> None:
     key = torch.tensor(seed)
     assert (draws.fold(key, a, b) == draws.fold(key, b, a)) == (a == b)
+
+
+def test_folding_a_purpose_compiles() -> None:
+    """Views, which are compiled, may fold a key: one that did not trace would split the program."""
+
+    def number(key: Tensor) -> Tensor:
+        return draws.uniform(draws.fold(key, "noise"), torch.arange(4))
+
+    compiled = torch.compile(number, backend="eager", fullgraph=True)
+    key = torch.tensor(7)
+    assert torch.equal(compiled(key), number(key))
 
 
 def test_keys_on_a_lattice_do_not_meet() -> None:

@@ -93,7 +93,7 @@ def test_texts_become_values(option: str, text: str, value: object) -> None:
         limit=st.none() | st.integers(99, 1000),
         scale=st.none() | st.floats(0, exclude_min=True, allow_infinity=False),
         widths=st.lists(st.integers()).map(tuple),
-        shares=st.lists(st.floats(allow_nan=False)).map(tuple),
+        shares=st.lists(st.floats(allow_nan=False, allow_infinity=False)).map(tuple),
         on=st.booleans(),
         rule=st.sampled_from(["ring", "reservoir"]),
     )
@@ -141,7 +141,9 @@ def test_an_option_of_something_without_options_is_refused() -> None:
         ("rate", "fast", "fast", "valid number"),
         ("on", "perhaps", "perhaps", "valid boolean"),
         ("widths", "4,x", "x", "valid integer"),
-        ("rule", "rign", "rign", "'ring' or 'reservoir'"),
+        ("shares", "0.5,nan", "0.5,nan", "give a finite number"),
+        ("shares", "inf", "inf", "give a finite number"),
+        ("rule", "rign", "rign", "'ring' or 'reservoir'; did you mean 'ring'?"),
         ("count", [1, 2], "1,2", "valid integer"),
     ],
 )
@@ -151,6 +153,15 @@ def test_a_bad_value_is_named_with_what_is_allowed(
     line = refusal(Toy, {option: value})
     assert line.startswith(f"toy.{option}={given}: ")
     assert allowed in line
+
+
+def test_items_that_are_wrong_are_not_said_to_lack_as_well() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Schedule:
+        widths: tuple[int, ...] = Field(default=(0,), min_length=1)
+
+    assert refusal(Schedule, {"widths": "x"}).count(";") == 0
+    assert "at least 1 item" in refusal(Schedule, {"widths": ""})
 
 
 def test_everything_wrong_is_said_at_once() -> None:

@@ -68,6 +68,15 @@ def test_features_of_concepts_have_their_names() -> None:
     assert len(set(rows["name"])) == 4
 
 
+def test_features_of_a_table_are_called_as_its_columns(tmp_path: Path) -> None:
+    rows = [f"{t},{'red' if t % 3 else 'blue'},{t % 2}" for t in range(40)]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["price,colour,label", *rows]), encoding="utf-8")
+    options = {"scenario.path": str(path), "scenario.label": "label"}
+    found = _rows(preview("table+label-noise", options=options), "features")
+    assert set(found["name"]) == {"price", "colour=0", "colour=1"}
+
+
 def test_concepts_that_come_back_are_one_concept() -> None:
     options = {"scenario.n_samples": 6000, "scenario.concepts": "3,1,3", "scenario.widths": "0"}
     rows = _rows(preview("sea-abrupt", options=options), "concepts")

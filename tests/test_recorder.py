@@ -4,19 +4,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
+import streamsim.recorder
 from streamsim import runs
 from streamsim.detection import Alarm
 from streamsim.learner import Judged, Learner, Losses
 from streamsim.prequential import PrequentialOptions
-from streamsim.recorder import DIVERGED, Recorder
+from streamsim.recorder import DIVERGED, Judging, Recorder
+from streamsim.stream import StreamSpec
 from streamsim.transference import PairLosses
 
 INF, NAN = float("inf"), float("nan")
 REPLICAS = ((0, 3), (0, 8), (1, 3))  # (setting, seed)
+SPEC = StreamSpec(
+    input_shape=(2,), num_classes=3, num_experiences=2, setting="domain", reveals=frozenset()
+)
+JUDGING = Judging(REPLICAS, PrequentialOptions(block=2), SPEC)
 FINE = torch.tensor([True, True, True])
 Snapshot = Mapping[str, runs.Columns]
 
@@ -46,6 +53,7 @@ def losses(*rows: Sequence[float], idle: Sequence[tuple[int, int]] = ()) -> Loss
 def fresh() -> Recorder:
     recorder = Recorder()
     recorder.begin_chunk(3)
+    recorder.judging = JUDGING
     return recorder
 
 
@@ -164,8 +172,8 @@ def test_every_table_has_the_columns_that_a_run_folder_expects() -> None:
         recorder.pairs(name, REPLICAS, 0, PairLosses(torch.ones(3, 2), torch.ones(3, 2, 2)))
     recorder.drifts(REPLICAS, [[4], [], [2, 5]])
     recorder.alarms(REPLICAS, ["a", "b"], [Alarm("b", 2, 6)])
-    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2]))
-    recorder.end_prequential(REPLICAS, BLOCKS, 3)
+    recorder.prequential(judged([0, 1, 2], [0, 0, 2]))
+    recorder.end_prequential()
     recorder.end_chunk(REPLICAS)
     for name, columns in recorder.tables().items():
         assert set(columns) == set(runs.TABLES[name]) - {"accuracy"}
@@ -174,7 +182,6 @@ def test_every_table_has_the_columns_that_a_run_folder_expects() -> None:
 
 
 # -- judged while learning ------------------------------------------------------------------------
-BLOCKS = PrequentialOptions(block=2)
 
 
 def judged(label: list[int], predicted: list[int]) -> Judged:
@@ -185,8 +192,8 @@ def judged(label: list[int], predicted: list[int]) -> Judged:
 
 def test_finished_blocks_become_rows_and_the_last_one_at_the_end() -> None:
     recorder = fresh()
-    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2]))
-    recorder.end_prequential(REPLICAS, BLOCKS, 3)
+    recorder.prequential(judged([0, 1, 2], [0, 0, 2]))
+    recorder.end_prequential()
     table = runs.frame("prequential", recorder.tables()["prequential"])
     assert table["position"].tolist() == [2, 3] * 3
     assert table["accuracy"].tolist() == [0.5, 1.0] * 3
@@ -198,9 +205,26 @@ def test_finished_blocks_become_rows_and_the_last_one_at_the_end() -> None:
 
 def test_a_diverged_replica_is_not_judged_any_more() -> None:
     recorder = fresh()
+    recorder.prequential(judged([0, 1], [0, 0]))
     recorder.training(0, range(1), losses([1], [NAN], [1]))
-    recorder.prequential(REPLICAS, BLOCKS, 3, judged([0, 1], [0, 0]))
-    assert 8 not in recorder.tables()["prequential"]["seed"].tolist()
+    recorder.prequential(judged([0, 1], [0, 0]))
+    recorder.end_prequential()
+    assert recorder.tables()["prequential"]["seed"].tolist().count(8) == 1  # what came before
+
+
+def test_predictions_are_counted_together_however_they_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables = []
+    for enough in (1, 2**18):
+        monkeypatch.setattr(streamsim.recorder, "ENOUGH", enough)
+        recorder = fresh()
+        for label in ([0, 1, 2], [2], [1, 0, 0, 1], [2, 2]):
+            recorder.prequential(judged(label, [0] * len(label)))
+        recorder.end_prequential()
+        table = runs.frame("prequential", recorder.tables()["prequential"])
+        tables.append(table.sort_values(["setting", "seed", "position"], ignore_index=True))
+    pd.testing.assert_frame_equal(tables[0], tables[1])
 
 
 def test_a_watched_run_without_alarms_has_an_empty_table() -> None:
@@ -234,16 +258,17 @@ SCRIPT: list[Callable[[Recorder], None]] = [
     lambda r: r.accuracy(REPLICAS, LEARNER, -1, 2),
     lambda r: r.training(0, range(2), losses([1, 2], [4, 9], [1, 1])),
     lambda r: r.drifts(REPLICAS, [[4], [], [2, 5]]),
-    lambda r: r.prequential(REPLICAS, BLOCKS, 3, judged([0, 1, 2], [0, 0, 2])),
+    lambda r: r.prequential(judged([0, 1, 2], [0, 0, 2])),
     lambda r: r.alarms(REPLICAS, ["a", "b"], [Alarm("b", 2, 6)]),
     lambda r: r.continual(REPLICAS, LEARNER, 0, 2),
-    lambda r: r.prequential(REPLICAS, BLOCKS, 3, judged([2], [0])),
+    lambda r: r.prequential(judged([2], [0])),
     lambda r: r.training(0, range(2, 4), losses([1, 2], [NAN, 9], [1, 1], idle=[(0, 1)])),
     lambda r: r.end_experience(REPLICAS, 0, 4, FINE),
     lambda r: r.accuracy(REPLICAS, LEARNER, 0, 2),
     lambda r: r.training(1, range(2), losses([1, 2], [4, 9], [INF, 1])),
     lambda r: r.end_experience(REPLICAS, 1, 2, FINE),
     lambda r: r.accuracy(REPLICAS, LEARNER, 1, 2),
+    lambda r: r.end_prequential(),
     lambda r: r.end_chunk(REPLICAS),
     lambda r: r.begin_chunk(3),
     lambda r: r.training(0, range(1), losses([1], [NAN], [3])),
@@ -274,6 +299,7 @@ def test_going_on_from_a_checkpoint_gives_the_rows_of_going_on(cut: int, tmp_pat
     played(recorder, SCRIPT[:cut])
     runs.write_checkpoint(tmp_path, runs.Checkpoint({}, {}, recorder.snapshot()))
     restored = Recorder.restored(runs.read_checkpoint(tmp_path).rows)
+    restored.judging = JUDGING
     assert_equal(played(restored, SCRIPT[cut:]), expected)
     assert_equal(played(recorder, SCRIPT[cut:]), expected)
 
@@ -287,5 +313,7 @@ def test_a_snapshot_is_a_moment_that_nothing_changes(cut: int) -> None:
     kept = {t: {k: v.clone() for k, v in columns.items()} for t, columns in snapshot.items()}
     played(recorder, SCRIPT[cut:])
     assert_equal(snapshot, kept)
-    played(Recorder.restored(snapshot), SCRIPT[cut:])
+    restored = Recorder.restored(snapshot)
+    restored.judging = JUDGING
+    played(restored, SCRIPT[cut:])
     assert_equal(snapshot, kept)

@@ -108,6 +108,7 @@ def test_a_family_says_which_names_it_does_not_have(site: Site) -> None:
     with pytest.raises(ValueError, match=r"^no fish 'perch'$"):
         registry.load("strategy", "fish:perch")
     assert "did you mean 'fish:pike'?" in problem("fisch:pike")
+    assert "unknown strategy 'fish:'; did you mean 'fish:NAME'?" in problem("fish:")
 
 
 def test_a_family_that_fails_gives_one_line(site: Site) -> None:

@@ -51,7 +51,7 @@ def test_a_file_stands_for_a_name_and_its_options(tmp_path: Path) -> None:
         "scenario.concepts": [3, 2, 3],
         "scenario.positions": [3000, 4500],
         "scenario.widths": [500, 0],
-        "scenario.drift": "gradual",
+        "scenario.drift": ["gradual", "gradual"],
         "scenario.noise": 0.05,
         "scenario.test_samples": 40,
         "scenario.label-noise.share": 0.25,
@@ -61,26 +61,52 @@ def test_a_file_stands_for_a_name_and_its_options(tmp_path: Path) -> None:
     )
     built = configuration.build(wanted, objects, {}).scenario
     schedule: dict[str, Any] = {"concepts": (3, 2, 3), "positions": (3000, 4500)}
-    expected = SeaAbrupt(n_samples=6000, widths=(500, 0), noise=0.05, test_samples=40, **schedule)
+    schedule |= {"widths": (500, 0), "drift": ("gradual", "gradual")}
+    expected = SeaAbrupt(n_samples=6000, noise=0.05, test_samples=40, **schedule)
     assert built == Modified(expected, {"label-noise": LabelNoise(share=0.25)})
 
 
 @pytest.mark.parametrize(
     ("takeover", "widths", "drift"),
     [
-        ("", [0], "gradual"),
-        ('kind = "abrupt"', [0], "gradual"),
-        ("width = 9", [9], "gradual"),
-        ('kind = "gradual"\nwidth = 9', [9], "gradual"),
-        ('kind = "incremental"\nwidth = 9', [9], "incremental"),
+        ("", [0], ["gradual"]),
+        ('kind = "abrupt"', [0], ["gradual"]),
+        ("width = 9", [9], ["gradual"]),
+        ('kind = "gradual"\nwidth = 9', [9], ["gradual"]),
+        ('kind = "incremental"\nwidth = 9', [9], ["incremental"]),
     ],
 )
 def test_kind_and_width_follow_from_one_another(
-    tmp_path: Path, takeover: str, widths: list[int], drift: str
+    tmp_path: Path, takeover: str, widths: list[int], drift: list[str]
 ) -> None:
     text = f'scenario = "sea-abrupt"\n[[takeovers]]\nat = 100\nto = 1\n{takeover}\n'
     _, options = scenario_file.read(_write(tmp_path, text))
     assert (options["scenario.widths"], options["scenario.drift"]) == (widths, drift)
+
+
+def test_every_takeover_has_a_kind_of_its_own(tmp_path: Path) -> None:
+    text = "".join(
+        f"[[takeovers]]\nat = {at}\nto = {at % 3}\n{kind}\n"
+        for at, kind in (
+            (400, 'kind = "abrupt"'),
+            (700, "width = 90"),
+            (800, 'kind = "incremental"\nwidth = 500'),
+        )
+    )
+    _, options = scenario_file.read(_write(tmp_path, 'scenario = "sea-abrupt"\n' + text))
+    assert options["scenario.widths"] == [0, 90, 500]
+    assert options["scenario.drift"] == ["gradual", "gradual", "incremental"]
+
+
+def test_kinds_can_also_be_given_as_options_are(tmp_path: Path) -> None:
+    text = (
+        'scenario = "digits-stream"\n[modifiers.rotation]\nlevels = [0, 90, 0]\n'
+        'widths = [300, 600]\ndrift = ["gradual", "incremental"]\n'
+        '[modifiers.brightness]\ndrift = "gradual"'
+    )
+    _, options = scenario_file.read(_write(tmp_path, text))
+    assert options["scenario.rotation.drift"] == ["gradual", "incremental"]
+    assert options["scenario.brightness.drift"] == "gradual"
 
 
 def test_a_file_without_takeovers_leaves_the_schedule_to_the_scenario(tmp_path: Path) -> None:
@@ -120,10 +146,9 @@ BAD = [
         TAKEOVER + "[[takeovers]]\nat = 100\nto = 0",
         r"takeovers\[2\].at=100: the one before is at 1",
     ),
-    (
-        TAKEOVER + 'width = 5\n[[takeovers]]\nat = 200\nto = 0\nwidth = 5\nkind = "incremental"',
-        "gradual and incremental ones do not mix",
-    ),
+    (SEA + "[options]\ndrift = 3", "scenario.drift=3: input should be a valid tuple"),
+    (SEA + 'options = {drift = ["gradul"]}', "drift=gradul: .*; did you mean 'gradual'"),
+    (SEA + 'options = {drift = ["gradual", "gradual"]}', "give one kind for all 3 takeovers"),
     (TAKEOVER.replace("100", "30_000"), "positions=30000: choose .* n_samples=20000"),
     ('scenario = "split-digits"\nsamples = 5', "samples: the scenario split-digits has no n_samp"),
     (

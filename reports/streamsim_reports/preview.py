@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 8.4  # inches
 HEIGHTS = {"experiences": 0.4, "concepts": 0.4, "classes": 2.1, "features": 1.9, "truth": 1.0}
+LONGEST = 22  # characters of a name in the legend; more would squeeze the picture
 NAMED = 10  # bands with a name of their own in the legend, at most
 
 
@@ -158,7 +159,7 @@ def _lines(rows: pd.DataFrame, axes: Axes, legend: bool = True) -> None:
             drawstyle="steps-post",
             color=COLORS[index % len(COLORS)],
             linestyle=DASHES[index % len(DASHES)],
-            label=plain(name),
+            label=plain(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"),
         )
     if legend:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03))

@@ -68,6 +68,7 @@ PLUGINS = {
 
 _MODIFIERS = {
     "label-noise": "label_noise:LabelNoise",
+    "label-delay": "label_delay:LabelDelay",
     "missing-labels": "missing_labels:MissingLabels",
     "imbalance": "imbalance:Imbalance",
     "blurred": "blurred:Blurred",

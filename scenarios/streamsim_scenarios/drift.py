@@ -19,12 +19,11 @@ import torch
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
-from torch.func import vmap
 
 from streamsim import draws
 from streamsim.stream import Experience, Replica, Stream, StreamSpec, Tables
 from streamsim_scenarios.concepts.agrawal import Agrawal
-from streamsim_scenarios.concepts.concept import Concept, Samples, State
+from streamsim_scenarios.concepts.concept import Concept, State
 from streamsim_scenarios.concepts.hyperplane import Hyperplane
 from streamsim_scenarios.concepts.led import Led
 from streamsim_scenarios.concepts.mixed import Mixed
@@ -35,7 +34,7 @@ from streamsim_scenarios.concepts.sine import Sine
 from streamsim_scenarios.concepts.stagger import Stagger
 from streamsim_scenarios.concepts.waveform import Waveform
 from streamsim_scenarios.pools import Boundaries, reveals
-from streamsim_scenarios.takeovers import Kind, Takeovers, check, check_length, each, evenly
+from streamsim_scenarios.takeovers import Kinds, Takeovers, check, check_length, evenly
 
 
 @plain_dataclass(frozen=True)
@@ -49,12 +48,14 @@ class DriftView:
     scaled: bool
 
     def samples(self, pool: Tables, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs `[N, F]` float32 and labels `[N]`; every concept is asked, one is heard."""
+        """Inputs `[N, F]` float32 and labels `[N]`."""
         time, place = self._where(tables, ids)
-        if self.takeovers.kind == "incremental":
-            x, y = self._moving(tables, ids, time, place)
+        states = [_state(tables, k) for k in range(len(self.takeovers.positions) + 1)]
+        if len(states) == 1:
+            x, y = self.concept.generate(states[0], tables["key"], ids, time)
         else:
-            x, y = self._chosen(tables, ids, time, place)
+            state = {name: torch.stack([each[name] for each in states]) for name in states[0]}
+            x, y = self.concept.generate(state, tables["key"], ids, time, place)
         return (self._unit(x) if self.scaled else x), y
 
     def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
@@ -67,54 +68,34 @@ class DriftView:
         raise AssertionError("a drifting stream has no task labels")
 
     def truth(self, pool: Tables, tables: Tables, ids: Tensor) -> Mapping[str, Tensor]:
-        return {"concept": self._where(tables, ids)[1]}
+        return {"concept": self._where(tables, ids)[1].to(torch.float64)}
 
     def _where(self, tables: Tables, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Time and place among the concepts; test samples stand at the end of their experience."""
-        testing = ids >= self.length
-        experience = (ids - self.length) // self.num_tests
-        ends = torch.tensor([*self.takeovers.positions, self.length], device=ids.device)
-        end = ends[torch.where(testing, experience, 0)] - 1
-        time = torch.where(testing, end, ids)
+        """Time and place among the concepts, int64 unless it may be a fraction.
+
+        Test samples stand at the end of their experience.
+        """
+        ends = [*self.takeovers.positions, self.length]
+        tests = range(self.length, self.length + len(ends) * self.num_tests, self.num_tests)
+        edges = torch.tensor([*ends[:-1], *tests], device=ids.device)
+        part = torch.searchsorted(edges, ids.contiguous(), right=True)  # experiences, then tests
+        last = torch.tensor([[self.length] * len(ends), ends], device=ids.device).flatten() - 1
+        time = torch.minimum(ids, last.index_select(0, part))
+        if self.takeovers.abrupt:
+            return time, part % len(ends)
         place = self.takeovers.place(tables["key"], time)
-        return time, torch.where(testing, experience.to(place.dtype), place)
-
-    def _chosen(self, tables: Tables, ids: Tensor, time: Tensor, place: Tensor) -> Samples:
-        found: Samples | None = None
-        for k in range(len(self.takeovers.positions) + 1):
-            new = self.concept.generate(_state(tables, k), tables["key"], ids, time)
-            here = place == k
-            found = new if found is None else Samples(
-                torch.where(here[:, None], new.inputs, found.inputs),
-                torch.where(here, new.labels, found.labels),
-            )  # fmt: skip
-        assert found is not None
-        return found
-
-    def _moving(self, tables: Tables, ids: Tensor, time: Tensor, place: Tensor) -> Samples:
-        states = [_state(tables, k) for k in range(len(self.takeovers.positions) + 1)]
-        rows = {name: torch.stack([state[name] for state in states]) for name in states[0]}
-        low = place.floor().to(torch.int64)
-        high = place.ceil().to(torch.int64)
-
-        def one(index: Tensor, time: Tensor, low: Tensor, high: Tensor, share: Tensor) -> Samples:
-            pairs = {
-                name: [each.index_select(0, k[None])[0] for k in (low, high)]
-                for name, each in rows.items()
-            }
-            state = {
-                name: torch.lerp(old, new, share.to(old.dtype))
-                for name, (old, new) in pairs.items()
-            }
-            return self.concept.generate(state, tables["key"], index, time)
-
-        return vmap(one)(ids, time, low, high, place - low)
+        if not self.takeovers.moves:
+            place = place.to(torch.int64)
+        return time, torch.where(part >= len(ends), (part - len(ends)).to(place.dtype), place)
 
     def _unit(self, x: Tensor) -> Tensor:
         """Every feature from its nominal range to [-1, 1]."""
-        low = torch.tensor([feature.low for feature in self.concept.features], device=x.device)
-        high = torch.tensor([feature.high for feature in self.concept.features], device=x.device)
-        return 2 * (x - low) / (high - low) - 1
+        lows = [feature.low for feature in self.concept.features]
+        halves = [(feature.high - feature.low) / 2 for feature in self.concept.features]
+        if any(lows):
+            x = x - torch.tensor(lows, device=x.device)
+        # a tensor, as some devices multiply by the inverse of a number
+        return (x / torch.tensor(halves, device=x.device)).sub_(1)
 
 
 def _state(tables: Tables, k: int) -> State:
@@ -144,10 +125,10 @@ class Drift:
         min_length=1,
         description="samples that a takeover lasts, one for all or one for each; 0: abrupt",
     )
-    drift: Kind = Field(
-        default="gradual",
+    drift: Kinds = Field(
+        default=("gradual",),
         description="gradual: both concepts occur for a while; incremental: one turns into the "
-        "other step by step",
+        "other step by step; one for all takeovers or one for each",
     )
     boundaries: Boundaries = Field(
         default="hidden", description="whether learners know when a concept takes over"
@@ -159,7 +140,7 @@ class Drift:
 
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:
-        check(self._positions, self.widths, len(self.concepts), "concepts")
+        check(self._positions, self.widths, self.drift, len(self.concepts), "concepts")
         check_length(self._positions, self.n_samples, f"n_samples={self.n_samples}")
         return self
 
@@ -172,9 +153,9 @@ class Drift:
     def stream(self, root: Path) -> Stream:
         concept = cast("Concept", self)
         positions = self._positions
-        takeovers = Takeovers(positions, each(self.widths, len(positions)), self.drift)
+        takeovers = Takeovers(positions, self.widths, self.drift)
         probe = concept.prepare(torch.tensor(0), self.concepts[0])
-        if self.drift == "incremental" and any(not t.is_floating_point() for t in probe.values()):
+        if "incremental" in self.drift and any(not t.is_floating_point() for t in probe.values()):
             raise ValueError(
                 f"drift=incremental: the concepts of {concept.name} are rules, between which there "
                 "is nothing; choose drift=gradual"
@@ -253,7 +234,10 @@ class HyperplaneIncremental(Drift, Hyperplane):
     widths: tuple[int, ...] = Field(
         default=(4000,), min_length=1, description="samples that a takeover lasts"
     )
-    drift: Kind = Field(default="incremental", description="gradual or incremental")
+    drift: Kinds = Field(
+        default=("incremental",),
+        description="gradual or incremental, one for all takeovers or one for each",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

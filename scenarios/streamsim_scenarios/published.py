@@ -77,10 +77,14 @@ class SeaConcepts(Recorded):
 
     def cuts(self) -> Cuts:
         given = super().cuts()
-        return Cuts(rows_per_experience=12_500) if given == Cuts() else given
+        return CONCEPTS if given == Cuts() else given
+
+    def knows_drifts(self) -> bool:
+        return self.cuts() == CONCEPTS
 
 
 LABEL = "class"
+CONCEPTS = Cuts(rows_per_experience=12_500)
 
 
 def _in_two_files(name: str, root: Path) -> Source:

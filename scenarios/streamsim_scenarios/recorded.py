@@ -121,6 +121,10 @@ class Recorded(ABC):
         """How it is cut into experiences."""
         return Cuts(self.n_experiences, self.rows_per_experience)
 
+    def knows_drifts(self) -> bool:
+        """Whether the concept changes with every experience, and then alone."""
+        return False
+
     def stream(self, root: Path) -> Stream:
         reading = self.reading()
         table = encode(self.source(root), reading)
@@ -146,6 +150,7 @@ class Recorded(ABC):
             reveals=reveals(self.boundaries, tasks=False),
             ordered=True,
             features=_names(table, flagged),
+            knows_drifts=self.knows_drifts(),
         )
         view = RecordedView(len(order))
         if self.scaling == "none":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Self, cast
+from typing import ClassVar, Self, cast
 
 import torch
 from pydantic import Field
@@ -26,7 +26,7 @@ from streamsim_scenarios.modifiers.input_noise import InputNoise
 from streamsim_scenarios.modifiers.label_swap import LabelSwap
 from streamsim_scenarios.modifiers.rotation import Rotation
 from streamsim_scenarios.pools import Boundaries, data_of, pool, reveals, rows, with_data
-from streamsim_scenarios.takeovers import Kind
+from streamsim_scenarios.takeovers import Kinds, OnlyGradual
 
 
 @plain_dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Streamed:
             passes = draws.fold(key, "streamed", torch.arange(-(-length // num_train)))
             order = draws.permutation(passes, num_train).flatten()[:length]
             parts = order.tensor_split(self.n_experiences)
-            return Replica([Experience(train, test) for train in parts], {})
+            return Replica([Experience(train, test) for train in parts], {}, drifts=[])
 
         return Stream(spec, pool(data), PoolView(data.shape), draw)
 
@@ -130,8 +130,10 @@ class Rotating(Drifting, Rotation):
         description="samples that a turn lasts, one for all or one for each; 0: abrupt; none: "
         "evenly spaced turns follow on one another",
     )
-    drift: Kind = Field(
-        default="incremental", description="incremental: turning; gradual: both angles for a while"
+    drift: Kinds = Field(
+        default=("incremental",),
+        description="incremental: turning; gradual: both angles for a while; one for all turns or "
+        "one for each",
     )
 
 
@@ -212,6 +214,6 @@ class DigitsLabelSwap(Drifting, LabelSwap):
     levels: tuple[int, ...] = Field(
         default=(0, 1, 0), min_length=1, description="steps round the circle"
     )
-    drift: Literal["gradual"] = Field(
-        default="gradual", description="both labels occur for a while; nothing lies in between"
+    drift: OnlyGradual = Field(
+        default=("gradual",), description="both labels occur for a while; nothing lies in between"
     )

@@ -58,6 +58,11 @@ class OnDriftWatch(Part):
                 f"strategy.{self.name}.trigger={self.trigger} reads errors only; choose "
                 "signal=error, or adwin, kswin or page-hinkley"
             )
+        if self.trigger == "oracle" and not spec.knows_drifts:
+            raise ValueError(
+                f"strategy.{self.name}.trigger=oracle: nobody knows where this stream drifts; "
+                "choose a detector, periodic or never"
+            )
         detector(self._watch(recent=0), [], seed=0)
 
     def _watch(self, recent: int) -> Watch:

@@ -77,10 +77,24 @@ def main() -> None:
     except ValueError as error:
         _complain(str(error))
         code = 2
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
+        _complain(
+            "not enough memory for what was asked; make models, batches and memories smaller, or "
+            f"train fewer replicas side by side (--vectorize N): {str(error).splitlines()[0]}"
+        )
+        code = 2
     except BrokenPipeError:  # the reader of a pipe has had enough
         sys.stderr.close()
         code = 141
     sys.exit(code)
+
+
+def _lacks_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether an allocation failed: on a CPU, torch has no class of its own for that."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool({"MemoryError", "OutOfMemoryError"} & names) or "allocate memory" in str(error)
 
 
 def _complain(text: str) -> None:

@@ -23,7 +23,7 @@ def list_plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """List what is registered, with one line each; plugins that cannot be loaded are named."""
-    rows = _figures() if kind in FIGURES else _plugins(_kind(kind))
+    rows = _figures() if kind in FIGURES else _plugins(_kind(kind, FIGURES))
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -94,14 +94,14 @@ def show(
             )
 
 
-def _kind(word: str) -> Kind:
+def _kind(word: str, more: tuple[str, ...] = ()) -> Kind:
+    """A kind of plugins from its name; `more`, singular and plural, could be asked for as well."""
     for kind, plural in PLURALS.items():
         if word in (kind, plural):
             return kind
-    known = [*PLURALS, *PLURALS.values()]
-    raise ValueError(
-        f"unknown kind '{word}'; choose {', '.join(PLURALS.values())}{did_you_mean(word, known)}"
-    )
+    known = [*PLURALS.values(), *more[1:], *PLURALS, *more[:1]]
+    choices = ", ".join([*PLURALS.values(), *more[1:]])
+    raise ValueError(f"unknown kind '{word}'; choose {choices}{did_you_mean(word, known)}")
 
 
 def _first_line(cls: type[Any]) -> str:

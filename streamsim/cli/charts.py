@@ -50,8 +50,11 @@ def sentence(about: Mapping[str, Any]) -> str:
     shape = " x ".join(map(str, about["input_shape"]))
     reveals = ", ".join(about["reveals"]) or "nothing"
     order = "in the order of time" if about["ordered"] else "shuffled within experiences"
+    if about["label_delay"]:
+        order += f", labels {about['label_delay']:,} samples later"
+    number = about["num_experiences"]
     return (
-        f"{about['setting']}-incremental: {about['num_experiences']} experiences, "
+        f"{about['setting']}-incremental: {number} experience{'s' if number > 1 else ''}, "
         f"{about['num_classes']} classes, inputs {shape}, {about['train_samples']:,} training and "
         f"{about['test_samples']:,} test samples, {order}; reveals {reveals}"
     )

@@ -151,7 +151,41 @@ def summary(
     from streamsim.runs import open_run
 
     opened = open_run(folder)
-    _show(opened, False, as_json, open_run(joint) if joint is not None else None, notes=True)
+    if opened.status != "finished" and opened.table("accuracy").empty:
+        raise ValueError(
+            f"{folder} has no results yet: {opened.status} before its first evaluation; go on "
+            f"with: streamsim resume {folder}"
+        )
+    reference = open_run(joint) if joint is not None else None
+    if reference is not None:
+        _check_reference(opened, reference)
+    _show(opened, False, as_json, reference, notes=True)
+
+
+def _check_reference(run: Run, joint: Run) -> None:
+    """A ValueError unless `joint` tells what could have been reached on the stream of `run`."""
+    of_joint, of_run = joint.configuration, run.configuration
+    if of_joint["strategy"] != "joint":
+        raise ValueError(
+            f"--joint {joint.path}: a run of '{of_joint['strategy']}'; give one of 'joint'"
+        )
+    if of_joint["scenario"] != of_run["scenario"]:
+        raise ValueError(
+            f"--joint {joint.path}: a run on {of_joint['scenario']}; give one on the scenario of "
+            f"{run.path}, {of_run['scenario']}"
+        )
+    both = {**of_joint["options"], **of_run["options"]}
+    different = [
+        name
+        for name in both
+        if name.startswith("scenario.")
+        and of_joint["options"].get(name) != of_run["options"].get(name)
+    ]
+    if different:
+        raise ValueError(
+            f"--joint {joint.path}: a run with another {', '.join(different)}; give one with the "
+            f"options of {run.path}"
+        )
 
 
 def _show(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from streamsim.options import show_value
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -64,5 +66,5 @@ def divergence(replicas: pd.DataFrame) -> list[str]:
 
 
 def setting_name(setting: Mapping[str, Any]) -> str:
-    """`strategy.lwf.alpha=0.1 train.lr=0.5`."""
-    return " ".join(f"{name}={value}" for name, value in setting.items())
+    """`strategy.lwf.alpha=0.1 train.lr=0.5`, as it is typed."""
+    return " ".join(f"{name}={show_value(value)}" for name, value in setting.items())

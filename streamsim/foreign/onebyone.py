@@ -9,6 +9,7 @@ Shape letters: S steps, B batch, N samples, E experiences.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from streamsim import draws, schedule
 from streamsim.detection import Alarm
+from streamsim.judging import Waiting
 from streamsim.learner import Judged, Losses
 from streamsim.optimizers import TrainOptions
 from streamsim.stream import ExactView, GeneratingView, Replica, Stream
@@ -37,6 +39,14 @@ class Guess(NamedTuple):
 
     label: int | None  # None: it cannot tell yet
     probability: Mapping[int, float]  # by label; one that is absent is impossible
+
+
+class Row(NamedTuple):
+    """How a sample was predicted."""
+
+    label: int
+    predicted: int  # -1: it could not tell
+    log_loss: float
 
 
 class Model(Protocol):
@@ -63,6 +73,7 @@ class OneByOne:
     _at: tuple[int, int] = field(init=False, default=(0, 0))  # experience, steps made in it
     _losses: list[Losses] = field(init=False, default_factory=list)
     _judged: list[Judged] = field(init=False, default_factory=list)
+    _waiting: Waiting = field(init=False)  # for their labels
 
     @property
     def size(self) -> int:
@@ -73,20 +84,28 @@ class OneByOne:
         return self.stream.draw(self.key)
 
     def start(self) -> None:
-        self.model, self._at = self.build(), (0, 0)
+        self.model, self._at, self._waiting = self.build(), (0, 0), Waiting.none(1)
 
     def num_steps(self, experience: int) -> int:
         return schedule.num_steps(self.options, len(self.replica.experiences[experience].train))
 
     def begin(self, experience: int) -> None:
-        """Boundaries mean nothing to a model that learns sample by sample."""
+        """Predict what comes before any label does; boundaries mean nothing to the model."""
+        own = self.replica.experiences[experience]
+        ahead = own.coming[: len(own.coming) - len(own.train)]
+        if self.judges and len(ahead):
+            self._waiting = self._waiting.joined(self._asked(ahead, experience))
 
     def end(self, experience: int) -> None:
         """Boundaries mean nothing to a model that learns sample by sample."""
 
     def train(self, experience: int, steps: range) -> None:
-        """Predict and learn the samples of these steps, one after the other."""
-        ids = self.replica.experiences[experience].train
+        """Predict and learn the samples of these steps, one after the other.
+
+        Where labels are delayed, what comes next is predicted before an older sample is learned.
+        """
+        own = self.replica.experiences[experience]
+        ids = own.train
         size = torch.tensor(len(ids))
         order = schedule.order(
             self.options,
@@ -98,15 +117,22 @@ class OneByOne:
             self.stream.spec.ordered,
         )
         real_SB = order.weight > 0
-        label, predicted, log_loss = self._learned(ids[order.place[real_SB]], experience)
+        place, fresh = order.place[real_SB], order.fresh[real_SB]
+        come = own.coming[len(own.coming) - len(ids) :][place[fresh]]
+        delayed = self.judges and own.asked is not None
+        answers, log_loss = self._learned(ids[place], come if delayed else None, experience)
         loss_SB = torch.zeros(real_SB.shape, dtype=torch.float64)
         loss_SB[real_SB] = log_loss
         mean_S = loss_SB.sum(1) / real_SB.sum(1)
         self._losses.append(Losses(mean_S.float()[None], real_SB.any(1)[None]))
         if self.judges:
-            counts = order.fresh[real_SB] & (predicted >= 0)
-            judged = Judged(label, predicted.clamp_min(0), log_loss.float(), counts)
-            self._judged.append(Judged(*(each[None] for each in judged)))
+            judged = _judged(answers, fresh[fresh] if delayed else fresh)
+            if delayed:
+                self._waiting, judged = self._waiting.exchange(judged)
+            told = judged.counts & (judged.predicted >= 0)
+            self._judged.append(
+                judged._replace(predicted=judged.predicted.clamp_min(0), counts=told)
+            )
         self._at = experience, steps.stop
 
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
@@ -170,24 +196,50 @@ class OneByOne:
         self.start()
         done = [(e, self.num_steps(e)) for e in range(experience)]
         for e, num in [*done, (experience, made)]:
+            self.begin(e)
             for start in range(0, num, AT_ONCE):
                 self.train(e, range(start, min(start + AT_ONCE, num)))
                 self._losses, self._judged = [], []
 
     # -- inside -------------------------------------------------------------------------------
-    def _learned(self, ids: Tensor, experience: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Labels, predictions (-1: none) and log losses of samples `[N]`, learned in this order."""
-        rows: list[tuple[int, int, float]] = []
+    def _learned(
+        self, ids: Tensor, come: Tensor | None, experience: int
+    ) -> tuple[list[Row], Tensor]:
+        """Learn samples `[N]` in this order.
+
+        Returns what was answered to those that `come` meanwhile (None: to these, before each was
+        learned), and the log loss `[N]` float64 of each sample just before it was learned.
+        """
+        rows: list[Row] = []
+        losses: list[float] = []
         with failing_as(f"{self.name} failed to learn experience {experience}"):
-            for some in torch.split(ids, AT_ONCE):
-                for x, y in self._samples(some):
-                    guess = self.model.predict(x)
+            for start in range(0, len(ids), AT_ONCE):
+                learned = self._samples(ids[start : start + AT_ONCE])
+                others = [] if come is None else self._samples(come[start : start + AT_ONCE])
+                for (x, y), other in itertools.zip_longest(learned, others):
+                    if other is not None:
+                        rows.append(self._answer(*other))
+                    row = self._answer(x, y)
                     self.model.learn(x, y)
-                    predicted = -1 if guess.label is None else guess.label
-                    rows.append((y, predicted, log_loss(guess.probability, y)))
-        label, predicted_N, loss_N = zip(*rows, strict=True)
-        losses = torch.tensor(loss_N, dtype=torch.float64)
-        return torch.tensor(label), torch.tensor(predicted_N), losses
+                    losses.append(row.log_loss)
+                    if come is None:
+                        rows.append(row)
+        return rows, torch.tensor(losses, dtype=torch.float64)
+
+    def _asked(self, ids: Tensor, experience: int) -> Judged:
+        """Answers to samples that come before anything is learned."""
+        with failing_as(f"{self.name} failed to predict experience {experience}"):
+            rows = [
+                self._answer(x, y)
+                for some in torch.split(ids, AT_ONCE)
+                for x, y in self._samples(some)
+            ]
+        return _judged(rows, torch.ones(len(rows), dtype=torch.bool))
+
+    def _answer(self, x: Features, y: int) -> Row:
+        guess = self.model.predict(x)
+        predicted = -1 if guess.label is None else guess.label
+        return Row(y, predicted, log_loss(guess.probability, y))
 
     def _samples(self, ids: Tensor) -> list[tuple[Features, int]]:
         view, pool, tables = self.stream.view, self.stream.pool, self.replica.tables
@@ -199,6 +251,18 @@ class OneByOne:
         names = self.stream.spec.features or range(x[0].numel())
         rows = zip(x.flatten(1).tolist(), y.tolist(), strict=True)
         return [(dict(zip(names, row, strict=True)), label) for row, label in rows]
+
+
+def _judged(rows: Sequence[Row], counts: Tensor) -> Judged:
+    """Of one replica; counts `[N]` bool."""
+    label, predicted, log_loss = zip(*rows, strict=True) if rows else ((), (), ())
+    columns = (
+        torch.tensor(label, dtype=torch.int64),
+        torch.tensor(predicted, dtype=torch.int64),
+        torch.tensor(log_loss, dtype=torch.float32),
+        counts,
+    )
+    return Judged(*(column[None] for column in columns))
 
 
 @contextmanager

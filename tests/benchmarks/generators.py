@@ -1,67 +1,97 @@
-"""Samples per second of one replica's concept, against iterating river's generator.
+"""Samples per second of drifting streams, against iterating river's generator.
 
-Chunks follow each other as in a stream; a chunk costs the same wherever it lies. Making keys and
-tables is not counted, nor is compilation.
+A stream generates a stretch of steps at a time, eagerly, so stretches follow each other here: of
+one replica with two batch sizes, and of ten replicas with the smaller one, whose samples are all
+counted. Making keys and tables is not counted.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from river.datasets import synth
 from river.datasets.base import SyntheticDataset
+from torch import Tensor
 
-from streamsim import draws
-from streamsim_scenarios.concepts import CONCEPTS, Samples
+from streamsim import registry
+from streamsim.chunks import replica_key
+from streamsim.population import STRETCH
+from streamsim.stream import GeneratingView
+from streamsim.trees import over_first_axis, stack
 
 from . import timing
 
 REPEATS = 9
-CHUNK = 16_384
-NUM_CHUNKS = 8
+NUM_STRETCHES = 8
 RIVERS_SAMPLES = 5_000
 
 
-class Pair(NamedTuple):
-    """A concept, and the generator of river that means the same."""
+class Way(NamedTuple):
+    """How a stream is asked for samples."""
 
-    name: str
+    replicas: int
+    batch_size: int
+
+
+WAYS = (Way(1, 64), Way(1, 10), Way(10, 10))
+
+
+class Pair(NamedTuple):
+    """A scenario, and the generator of river that means the same between two drifts."""
+
+    scenario: str
     options: dict[str, Any]
     river: SyntheticDataset
     target: str = ""
 
 
 PAIRS = {
-    "SEA": Pair("sea", {"noise": 0.1}, synth.SEA(noise=0.1, seed=1), "30x"),
-    "Hyperplane": Pair("hyperplane", {}, synth.Hyperplane(seed=1), "30x"),
-    "Hyperplane with drift": Pair(
-        "hyperplane",
-        {"mag_change": 0.001},
+    "SEA": Pair("sea-abrupt", {"noise": 0.1}, synth.SEA(noise=0.1, seed=1), "30x"),
+    "SEA, gradual": Pair("sea-gradual", {"noise": 0.1}, synth.SEA(noise=0.1, seed=1), "30x"),
+    "Hyperplane": Pair(
+        "hyperplane-incremental",
+        {"drift": "gradual", "widths": (0,)},
+        synth.Hyperplane(seed=1),
+        "30x",
+    ),
+    "Hyperplane, incremental": Pair(
+        "hyperplane-incremental", {}, synth.Hyperplane(mag_change=0.001, seed=1), "30x"
+    ),
+    "Hyperplane, wandering": Pair(
+        "hyperplane-incremental",
+        {"concepts": (0,), "mag_change": 0.001},
         synth.Hyperplane(mag_change=0.001, seed=1),
         "30x",
     ),
-    "LED, 7 features": Pair("led", {"irrelevant_features": False}, synth.LED(seed=1), "30x"),
+    "LED, 7 features": Pair(
+        "led-abrupt",
+        {"concepts": (0, 0), "irrelevant_features": False},
+        synth.LED(seed=1),
+        "30x",
+    ),
     "LED, 24 features, noise": Pair(
-        "led",
+        "led-abrupt",
         {"noise": 0.1},
         synth.LED(noise_percentage=0.1, irrelevant_features=True, seed=1),
         "30x",
     ),
     "RandomRBF with drift": Pair(
-        "rbf",
+        "rbf-incremental",
         {"change_speed": 0.001},
         synth.RandomRBFDrift(seed_model=1, seed_sample=1, change_speed=0.001),
         "200x",
     ),
-    "Agrawal": Pair("agrawal", {}, synth.Agrawal(seed=1), "200x"),
-    "Sine": Pair("sine", {}, synth.Sine(seed=1)),
-    "STAGGER": Pair("stagger", {}, synth.STAGGER(seed=1)),
-    "Mixed": Pair("mixed", {}, synth.Mixed(seed=1)),
-    "Waveform": Pair("waveform", {}, synth.Waveform(has_noise=True, seed=1)),
-    "RandomTree": Pair("random-tree", {}, synth.RandomTree(seed_tree=1, seed_sample=1)),
+    "Agrawal": Pair("agrawal-recurring", {}, synth.Agrawal(seed=1), "200x"),
+    "RandomRBF": Pair("rbf-abrupt", {}, synth.RandomRBF(seed_model=1, seed_sample=1)),
+    "Sine": Pair("sine-reversal", {}, synth.Sine(seed=1)),
+    "STAGGER": Pair("stagger-abrupt", {}, synth.STAGGER(seed=1)),
+    "Mixed": Pair("mixed-abrupt", {}, synth.Mixed(seed=1)),
+    "Waveform": Pair("waveform-abrupt", {}, synth.Waveform(has_noise=True, seed=1)),
+    "RandomTree": Pair("tree-abrupt", {}, synth.RandomTree(seed_tree=1, seed_sample=1)),
 }
 
 
@@ -72,21 +102,17 @@ def main() -> None:
 
 
 def compare(name: str, pair: Pair, repeats: int) -> None:
-    """Print one concept, eager and compiled."""
-    torch.compiler.reset()
+    """Print one scenario in every way."""
+    measures = {"river": rivers(pair.river)}
+    labels = {way: f"{name}, {way.replicas} x batch {way.batch_size}" for way in WAYS}
     found = timing.in_turns(
-        {
-            "river": rivers(pair.river),
-            "eager": ours(pair, compiled=False),
-            "compiled": ours(pair, compiled=True),
-        },
-        repeats,
+        measures | {label: ours(pair, way) for way, label in labels.items()}, repeats
     )
-    for way in ("eager", "compiled"):
+    for label in labels.values():
         timing.line(
-            f"{name}, {way}",
-            f"{1e-6 / found.median(way):.1f} M/s; river {1e-6 / found.median('river'):.3f} M/s",
-            f"{found.ratio('river', way):.0f}x",
+            label,
+            f"{1e-6 / found.median(label):.1f} M/s; river {1e-6 / found.median('river'):.3f} M/s",
+            f"{found.ratio('river', label):.0f}x",
             pair.target,
         )
 
@@ -103,23 +129,31 @@ def rivers(dataset: SyntheticDataset) -> Callable[[], float]:
     return lambda: timing.seconds(draw) / RIVERS_SAMPLES
 
 
-def ours(pair: Pair, compiled: bool) -> Callable[[], float]:
-    """A measure of our seconds per sample."""
-    concept, key = CONCEPTS[pair.name](**pair.options), draws.fold(torch.tensor(7), "bench")
-    state = concept.prepare(key, 0)
+def ours(pair: Pair, way: Way) -> Callable[[], float]:
+    """A measure of our seconds per sample of one replica."""
+    size = STRETCH * way.batch_size
+    options = {"n_samples": size * NUM_STRETCHES, **pair.options}
+    stream = registry.load("scenario", pair.scenario)(**options).stream(Path())
+    view = stream.view
+    assert isinstance(view, GeneratingView)
+    tables = [stream.draw(replica_key(seed)).tables for seed in range(way.replicas)]
+    stretches = list(torch.split(torch.arange(size * NUM_STRETCHES), size))
 
-    def generate(index: torch.Tensor) -> Samples:
-        return concept.generate(state, key, index, index)
+    def samples(tables: Any, ids: Tensor) -> tuple[Tensor, Tensor]:
+        return view.samples(stream.pool, tables, ids)
 
-    program = torch.compile(generate, fullgraph=True) if compiled else generate
-    chunks = [torch.arange(CHUNK) + i * CHUNK for i in range(NUM_CHUNKS)]
-    program(chunks[0])
+    if way.replicas == 1:
+        generate, drawn = samples, tables[0]
+    else:
+        generate, drawn = over_first_axis(samples), stack(tables)
+        stretches = [ids.expand(way.replicas, -1).contiguous() for ids in stretches]
+    generate(drawn, stretches[0])
 
     def draw() -> None:
-        for chunk in chunks:
-            program(chunk)
+        for ids in stretches:
+            generate(drawn, ids)
 
-    return lambda: timing.seconds(draw) / (CHUNK * NUM_CHUNKS)
+    return lambda: timing.seconds(draw) / (size * NUM_STRETCHES * way.replicas)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from streamsim.compilation import Compiler, Mode
 from streamsim.drive import stretches
 from streamsim.learner import Learner
 from streamsim.prequential import PrequentialOptions
-from streamsim.recorder import Recorder
+from streamsim.recorder import Judging, Recorder
 from streamsim.stream import GeneratingView
 from streamsim_scenarios.drift import SeaAbrupt
 
@@ -116,13 +116,16 @@ def run(learner: Learner, judged: bool) -> float:
     """Seconds of the whole stream, as the simulator drives it."""
     recorder, replicas = Recorder(), [(0, seed) for seed in range(learner.size)]
     recorder.begin_chunk(learner.size)
+    recorder.judging = Judging(replicas, PrequentialOptions(), SeaAbrupt().stream(Path()).spec)
     start = time.perf_counter()
     for experience in range(4):
         for stretch in stretches(0, learner.num_steps(experience), None):
             learner.train(experience, stretch)
             recorder.training(experience, stretch, learner.take_losses())
             if judged:
-                recorder.prequential(replicas, PrequentialOptions(), 2, learner.take_judged())
+                recorder.prequential(learner.take_judged())
+    if judged:
+        recorder.end_prequential()
     return time.perf_counter() - start
 
 

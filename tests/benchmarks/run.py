@@ -20,7 +20,7 @@ BENCHMARKS = {
     "startup": "streamsim --help",
     "prequential": "predict, then learn, against a plain loop; long streams",
     "watched": "detectors in the loop, against the same run without them",
-    "generators": "samples per second of the concepts, against river's generators",
+    "generators": "samples per second of drifting streams, against river's generators",
 }
 
 

@@ -218,6 +218,14 @@ def test_a_missing_library_names_its_extra(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_damaged_run_leaves_no_folder_behind(tmp_path: Path, write_run: Any) -> None:
+    run = open_run(write_run(tmp_path / "run"))
+    (run.path / "accuracy.parquet").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="is missing or damaged"):
+        export(run, "csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_only_empty_places_are_written_to(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "full").mkdir()

@@ -16,6 +16,7 @@ from streamsim.models import Mlp
 from streamsim.stream import GeneratingView, Replica, Reveal, Stream
 from streamsim_scenarios import drift
 from streamsim_scenarios.drift import HyperplaneIncremental, LedAbrupt, SeaAbrupt, SineReversal
+from streamsim_scenarios.takeovers import Kind
 
 KEY = torch.tensor(5)
 NAMES = [name for name, path in registry.plugins("scenario").items() if "drift:" in str(path)]
@@ -86,6 +87,22 @@ def test_an_incremental_plane_is_between_its_neighbours() -> None:
         assert abs(float(side)) < 1e-6 or int(side >= 0) == int(y[t])
 
 
+def test_one_stream_drifts_abruptly_gradually_and_incrementally() -> None:
+    options: dict[str, Any] = {"n_samples": 4000, "scaled": False}
+    kinds: tuple[Kind, ...] = ("gradual", "gradual", "incremental")
+    mixed = drawn(SeaAbrupt(**options, widths=(0, 100, 800), drift=kinds))
+    plain = drawn(SeaAbrupt(**options, widths=(0, 100, 0)))
+    x, y = samples(*mixed, torch.arange(4000))
+    same_x, same_y = samples(*plain, torch.arange(4000))
+    assert torch.equal(x, same_x)  # concepts differ in labels alone
+    assert torch.equal(y[:2600], same_y[:2600])
+    total = x[2600:3400, 0].double() + x[2600:3400, 1].double()
+    threshold = 7 + 2.5 * torch.arange(800) / 800
+    sure = (total - threshold).abs() > 1e-5
+    assert torch.equal((total > threshold)[sure].long(), y[2600:3400][sure])
+    assert not torch.equal(y, same_y)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_scaled_features_are_about_one(name: str) -> None:
     stream, replica = drawn(registry.load("scenario", name)(n_samples=600))
@@ -107,6 +124,7 @@ def test_nothing_but_samples_is_revealed() -> None:
         ({"positions": (10,)}, "4 concepts need 3 of them"),
         ({"positions": (10, 10, 20)}, "positions=10,10,20: choose growing numbers"),
         ({"positions": (10, 20, 20_000)}, "growing numbers"),
+        ({"n_samples": 3}, "3 samples are too few for 3 takeovers"),
         ({"widths": (1, 2)}, "give one number of samples, or 3"),
         ({"widths": (-1,)}, "0 or more"),
     ],
@@ -123,7 +141,7 @@ def test_a_concept_that_does_not_exist_is_refused() -> None:
 
 def test_rules_cannot_drift_incrementally() -> None:
     with pytest.raises(ValueError, match="the concepts of led are rules"):
-        LedAbrupt(drift="incremental").stream(Path())
+        LedAbrupt(drift=("incremental",)).stream(Path())
 
 
 def test_every_ready_made_name_is_a_class_of_the_module() -> None:

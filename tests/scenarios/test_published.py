@@ -10,6 +10,7 @@ import torch
 
 from streamsim import registry
 from streamsim.stream import Stream
+from streamsim_scenarios.published import Electricity, SeaConcepts
 
 from .conftest import key
 
@@ -61,6 +62,13 @@ def test_the_four_concepts_of_sea_are_its_experiences(real_data: Path) -> None:
         share.append((by_threshold.index(best), max(best, 1 - min(by_threshold))))
     assert len({number for number, _ in share}) >= 2
     assert all(right > 0.85 for _, right in share)
+
+
+def test_only_the_four_concepts_of_sea_know_their_drifts(real_data: Path) -> None:
+    sea, others = SeaConcepts().stream(real_data), SeaConcepts(n_experiences=3).stream(real_data)
+    assert sea.spec.knows_drifts
+    assert not others.spec.knows_drifts
+    assert not Electricity().stream(real_data).spec.knows_drifts
 
 
 def test_the_last_label_is_a_good_guess_for_electricity(real_data: Path) -> None:

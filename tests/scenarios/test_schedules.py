@@ -7,31 +7,57 @@ from pathlib import Path
 import pytest
 import torch
 
+from streamsim import composition
 from streamsim.stream import truth_of
 from streamsim_scenarios.drift import SeaAbrupt, SeaGradual
-from streamsim_scenarios.takeovers import check, check_length, each
+from streamsim_scenarios.takeovers import Kind, check, check_length, each
 
 
-def test_one_width_stands_for_all() -> None:
+def test_one_width_or_kind_stands_for_all() -> None:
     assert each((3,), 4) == (3, 3, 3, 3)
+    assert each(("gradual",), 2) == ("gradual", "gradual")
     assert each((3, 5), 2) == (3, 5)
 
 
 @pytest.mark.parametrize(
-    ("positions", "widths", "complaint"),
+    ("positions", "widths", "num_kinds", "complaint"),
     [
-        ((5,), (0,), "positions=5: 3 concepts need 2 of them"),
-        ((5, 5), (0,), "positions=5,5: choose growing numbers above 0"),
-        ((0, 5), (0,), "positions=0,5: choose growing numbers above 0"),
-        ((5, 9), (1, 2, 3), "widths=1,2,3: give one number of samples, or 2, 0 or more"),
-        ((5, 9), (-1,), "widths=-1: give one number"),
+        ((5,), (0,), 1, "positions=5: 3 concepts need 2 of them"),
+        ((5, 5), (0,), 1, "positions=5,5: choose growing numbers above 0"),
+        ((0, 5), (0,), 1, "positions=0,5: choose growing numbers above 0"),
+        ((5, 9), (1, 2, 3), 1, "widths=1,2,3: give one number of samples, or 2, 0 or more"),
+        ((5, 9), (-1,), 1, "widths=-1: give one number"),
+        ((5, 9), (0,), 3, "drift=gradual,gradual,gradual: give one kind for all 2 takeovers, or 2"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(
-    positions: tuple[int, ...], widths: tuple[int, ...], complaint: str
+    positions: tuple[int, ...], widths: tuple[int, ...], num_kinds: int, complaint: str
 ) -> None:
+    kinds: list[Kind] = ["gradual"] * num_kinds
     with pytest.raises(ValueError, match=complaint):
-        check(positions, widths, 3, "concepts")
+        check(positions, widths, kinds, 3, "concepts")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "drift", "complaint"),
+    [
+        ("sea-abrupt", "gradul,gradual,incremental", "drift=gradul: .*; did you mean 'gradual'"),
+        ("sea-abrupt", "gradual,abrupt,gradual", "drift=gradual,abrupt,gradual: choose .* width"),
+        ("sea-abrupt", "gradual,incremental", "one kind for all 3 takeovers, or 3 kinds"),
+        ("sea-abrupt", "", "scenario.drift=: .* at least 1 item"),
+        ("digits-label-swap", "gradual,incremental", "drift=incremental: input should be 'gr"),
+    ],
+)
+def test_kinds_that_cannot_be_are_refused(scenario: str, drift: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint) as caught:
+        composition.build_scenario(scenario, {"drift": drift})
+    assert "\n" not in str(caught.value)
+
+
+def test_rules_do_not_drift_incrementally_not_even_once() -> None:
+    mixed = composition.build_scenario("stagger-abrupt", {"drift": "gradual,incremental"})
+    with pytest.raises(ValueError, match="concepts of stagger are rules"):
+        mixed.stream(Path())
 
 
 def test_the_last_takeover_lies_within_the_stream() -> None:

@@ -39,14 +39,45 @@ def test_a_narrow_takeover_far_away_neither_overflows_nor_happens() -> None:
 
 
 def test_an_incremental_takeover_is_a_straight_line() -> None:
-    place = Takeovers((10,), (8,), "incremental").place(KEY, torch.arange(4, 18, 2))
+    place = Takeovers((10,), (8,), ("incremental",)).place(KEY, torch.arange(4, 18, 2))
     assert place.tolist() == [0, 0, 0.25, 0.5, 0.75, 1, 1]
 
 
 def test_overlapping_takeovers_go_on_from_where_the_stream_is() -> None:
-    place = Takeovers((10, 12), (8, 8), "incremental").place(KEY, torch.tensor([12, 30]))
+    place = Takeovers((10, 12), (8, 8), ("incremental",)).place(KEY, torch.tensor([12, 30]))
     # three quarters of the way to 1, then half of the rest of the way to 2
     assert place.tolist() == [0.75 + 0.5 * (2 - 0.75), 2]
+
+
+def test_an_abrupt_a_gradual_and_an_incremental_takeover_follow_on_one_another() -> None:
+    time = torch.arange(1000)
+    mixed = Takeovers((200, 500, 800), (0, 100, 100), ("gradual", "gradual", "incremental"))
+    place = mixed.place(KEY, time)
+    alone = Takeovers((200, 500), (0, 100)).place(KEY, time)
+    moving = 2 + ((time - 750) / 100).clamp(0, 1).double()
+    assert torch.allclose(place, torch.where(time < 750, alone, moving))
+
+
+@pytest.mark.parametrize("at", [90, 100, 110, 200])
+def test_overlapping_takeovers_of_different_kinds_start_where_the_earlier_ones_led(at: int) -> None:
+    time = torch.tensor([at])
+    first = Takeovers((100,), (40,), ("incremental",)).place(KEY, time).item()
+    second = Takeovers((105,), (30,), ("incremental",)).place(KEY, time).item()
+    jumps = Takeovers((100, 105), (40, 30), ("incremental", "gradual"))
+    assert jumps.place(KEY, time).item() in (first, 2)
+    moves = Takeovers((100, 105), (40, 30), ("gradual", "incremental"))
+    assert moves.place(KEY, time).item() in [at + second * (2 - at) for at in (0, 1)]
+
+
+def test_only_an_incremental_takeover_of_some_width_leads_between_concepts() -> None:
+    assert Takeovers((5, 9), (0, 4), ("gradual", "incremental")).moves
+    assert not Takeovers((5, 9), (0, 4), ("incremental", "gradual")).moves
+    assert not Takeovers((5, 9), (3, 4)).moves
+
+
+def test_a_settled_gradual_takeover_is_over_by_its_position() -> None:
+    settled = Takeovers((10, 30), (50, 20), ("gradual", "incremental")).settled()
+    assert settled.place(KEY, torch.tensor([9, 10, 20, 25, 30])).tolist() == [0, 1, 1, 1.25, 1.5]
 
 
 def test_places_do_not_depend_on_how_time_is_cut() -> None:

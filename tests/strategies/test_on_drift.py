@@ -11,6 +11,7 @@ import torch
 import streamsim
 from streamsim.detection import Monitors
 from streamsim.population import Population
+from streamsim.stream import StreamSpec
 from streamsim_strategies.baselines import Naive
 from streamsim_strategies.ewc import Ewc
 from streamsim_strategies.lwf import Lwf
@@ -175,3 +176,17 @@ def test_a_paused_run_with_detectors_resumes_to_the_same_bytes(
     for name in ("alarms", "drifts", "prequential", "prequential_classes", "accuracy"):
         files = [tmp_path / folder / f"{name}.parquet" for folder in "ab"]
         assert files[0].read_bytes() == files[1].read_bytes(), name
+
+
+def test_the_oracle_is_refused_where_nobody_knows_the_drifts() -> None:
+    spec = StreamSpec(
+        input_shape=(2,),
+        num_classes=2,
+        num_experiences=2,
+        setting="domain",
+        reveals=frozenset(),
+        knows_drifts=False,
+    )
+    with pytest.raises(ValueError, match="nobody knows where this stream drifts"):
+        OnDriftReset(trigger="oracle").check(spec, 1)
+    OnDriftReset(trigger="adwin").check(spec, 1)

@@ -6,6 +6,7 @@ imported when it is asked for.
 
 from __future__ import annotations
 
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -47,11 +48,16 @@ def export(run: Run, to: str, folder: Path) -> str:
             raise ValueError(
                 f"--to {to} needs {library}: pip install 'streamsim[{target.extra}]'"
             ) from None
+    new = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
         written: str = import_module(f"{__name__}.{target.module}").write(run, folder)
-    except OSError as error:
-        raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
+        raise
     return written
 
 

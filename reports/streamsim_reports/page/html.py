@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from streamsim_reports.page.model import Page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 SECTIONS = {
@@ -59,10 +61,25 @@ def _digest(text: str) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("streamsim_reports"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.filters["breakable"] = breakable
+    return environment
+
+
+def breakable(text: str) -> Markup:
+    """A sum of parts that may go on in the next line after a sign, rather than within a word.
+
+    >>> print(breakable("ewc+on-drift:reset"))
+    ewc+<wbr>on-drift:<wbr>reset
+    >>> print(breakable("<b>+lwf"))
+    &lt;b&gt;+<wbr>lwf
+    """
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[+:=])(?=.)", text))

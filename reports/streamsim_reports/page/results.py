@@ -40,7 +40,7 @@ def standings(results: Results, prefix: str) -> Table:
     ]
     return Table(
         f"{prefix}-standings",
-        f"{title}, best first; the bar is the 95 % confidence interval",
+        f"{title}, best first, with its 95 % confidence interval",
         columns,
         rows,
         order=(1, "descending" if METRICS[first].higher_is_better else "ascending"),

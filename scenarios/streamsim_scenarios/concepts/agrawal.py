@@ -19,6 +19,7 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    at,
     choose,
     column,
     joined,
@@ -79,18 +80,22 @@ class Agrawal:
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         return {"rule": numbered(self, key, variant)}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        counter = lanes(index, 4 + len(_WHOLE) + 6)
-        inputs = joined(torch.stack(_applicant(key, counter[: 4 + len(_WHOLE)])))
-        labels = self.label(state, inputs, time)
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, 4 + len(_WHOLE) + 6)
+        inputs = joined(torch.stack(_applicant(keys[: 4 + len(_WHOLE)], counter)))
+        labels = self.label(state, inputs, time, which)
         if self.perturbation == 0:
             return Samples(inputs, labels)
-        offset = self.perturbation * (2 * _exact(key, counter[-6:]) - 1)
+        offset = self.perturbation * (2 * _exact(keys[-6:], counter) - 1)
         return Samples(joined(torch.stack(_perturbed(_columns(inputs), offset))), labels)
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         applicant = _columns(inputs)
-        return choose([rule(applicant) for rule in _RULES], state["rule"])
+        return choose([rule(applicant) for rule in _RULES], at(state["rule"], which))
 
 
 def _columns(inputs: Tensor) -> Applicant:
@@ -101,11 +106,11 @@ def _exact(key: Tensor, counter: Tensor) -> Tensor:
     return draws.uniform(key, counter).to(torch.float64)
 
 
-def _applicant(key: Tensor, counter: Tensor) -> Applicant:
+def _applicant(keys: Tensor, counter: Tensor) -> Applicant:
     """Draw the columns, float64."""
-    salary, commission, hvalue, loan = _exact(key, counter[:4])
-    sizes = column(torch.tensor(list(_WHOLE.values()), device=counter.device), counter[0])
-    drawn = draws.integers(key, counter[4:], sizes).to(torch.float64)
+    salary, commission, hvalue, loan = _exact(keys[:4], counter)
+    sizes = column(torch.tensor(list(_WHOLE.values()), device=counter.device), counter)
+    drawn = draws.integers(keys[4:], counter, sizes).to(torch.float64)
     whole = dict(zip(_WHOLE, drawn, strict=True))
     salary = 20_000 + 130_000 * salary
     return Applicant(

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor
 
 from streamsim import draws
+
+
+def arranged(columns: Tensor, place: Tensor, which: Tensor | None) -> Tensor:
+    """Columns [F, N] in the order that `place` [F] says, or that of several concepts [K, F]."""
+    if which is None:
+        return _taken(columns, place)
+    # copying whole columns for every concept is cheaper than fetching numbers one by one
+    found, *others = (_taken(columns, each) for each in place.unbind())
+    for k, other in enumerate(others, 1):
+        found = _replaced(found, other, which == k)
+    return found
+
+
+def _taken(columns: Tensor, place: Tensor) -> Tensor:
+    """Columns in another order; `index_select`, mapped over replicas, would copy number by number.
+
+    `embedding` copies whole rows.
+    """
+    return F.embedding(place, columns.reshape(len(columns), -1)).view(columns.shape)
+
+
+def _replaced(old: Tensor, new: Tensor, here: Tensor) -> Tensor:
+    """The new values where told; bits (uint8, 0 or 1) several times faster than by `where`."""
+    if old.dtype == torch.uint8:
+        return old ^ (old ^ new).bitwise_and_(here.to(torch.uint8))
+    return torch.where(here, new, old)
 
 
 def exchanged(key: Tensor, num_relevant: int, num_irrelevant: int, count: Tensor) -> Tensor:

@@ -5,16 +5,16 @@ samples do not depend on how they are cut into chunks, on neighbouring replicas 
 The rules compare in float64, so that a label does not hang on the last bit of a float32 sum.
 Inside, features come first and samples last in memory: compiled, that is up to eight times faster.
 
-Shape letters: N samples (any shape, also a single one), F features, K numbered concepts.
+Shape letters: N samples (any shape, also a single one), F features, K concepts.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor
 
 from streamsim import draws
@@ -59,11 +59,17 @@ class Concept(Protocol):
         """The small fixed tensors of one concept of one replica; ValueError: no such variant."""
         ...
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
         """Sample number `index` [N] int64 of the replica with this key.
 
         `time`, of the shape of `index` or one number, counts the samples since the concept began;
         only concepts that move read it.
+
+        With `which` [N], `state` holds K concepts, stacked [K, ...], and says of every sample to
+        which one it belongs: a stream costs the same however many concepts it has. A fraction lies
+        between two concepts; only those whose tensors are all numbers know what is there.
         """
         ...
 
@@ -72,7 +78,9 @@ class Concept(Protocol):
 class Labelling(Concept, Protocol):
     """A concept whose labels are a function of the inputs, up to noise."""
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         """The noise-free labels [N] int64 of inputs [N, F] of any floating type."""
         ...
 
@@ -101,22 +109,50 @@ def drawn(concept: Concept, key: Tensor, variant: int | Tensor) -> Tensor:
     return draws.fold(key, f"concept {concept.name}", numbered(concept, key, variant))
 
 
-def choose(rules: Sequence[Tensor], which: Tensor) -> Tensor:
-    """The outcomes [N] of Boolean rule number `which` (a scalar), as int64 labels.
+def at(numbers: Tensor, which: Tensor | None) -> Tensor:
+    """The number that holds for each sample: [N] of [K], or the scalar itself without `which`."""
+    if which is None:
+        return numbers
+    return between(which, lambda k: entries(numbers, k))
 
-    Masks, as indexing would ask the device for the number.
+
+def between(which: Tensor, find: Callable[[Tensor], Tensor]) -> Tensor:
+    """What is found for whole numbers [N] int64; on the straight line between two for fractions."""
+    if not which.is_floating_point():
+        return find(which)
+    low = which.floor()
+    return torch.lerp(find(low.to(torch.int64)), find(which.ceil().to(torch.int64)), which - low)
+
+
+def entries(table: Tensor, place: Tensor) -> Tensor:
+    """Entries of a one-dimensional table at places of any shape."""
+    return table.index_select(0, place.flatten()).view(place.shape)
+
+
+def by_column(table: Tensor, row: Tensor) -> Tensor:
+    """Rows [N] of a table [P, F] as [F, N], contiguous."""
+    return F.embedding(row, table).movedim(-1, 0).contiguous()
+
+
+def choose(rules: Sequence[Tensor], number: Tensor) -> Tensor:
+    """The outcomes [N] of Boolean rules of these numbers ([N] or a scalar), as int64 labels.
+
+    Gathered, as indexing would ask the device for a number.
     """
-    chosen = [rule & (which == number) for number, rule in enumerate(rules)]
-    return functools.reduce(torch.logical_or, chosen).to(torch.int64)
+    outcomes = torch.stack(tuple(rules))
+    return outcomes.gather(0, number.expand(outcomes[0].shape)[None])[0].to(torch.int64)
 
 
-def lanes(index: Tensor, count: int) -> Tensor:
-    """Counters [count, N] that no other sample uses.
+def lanes(key: Tensor, index: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Keys [count, 1, ...] and a counter [N]: `count` numbers a sample that no other sample uses.
 
-    >>> lanes(torch.tensor([0, 1]), 3).tolist()
-    [[0, 3], [1, 4], [2, 5]]
+    >>> keys, counter = lanes(torch.tensor(7), torch.tensor([0, 1]), 3)
+    >>> every = draws.bits(torch.tensor(7), torch.tensor([[0, 3], [1, 4], [2, 5]]))
+    >>> torch.equal(draws.bits(keys, counter), every)
+    True
     """
-    return index * count + column(torch.arange(count, device=index.device), index)
+    lane = column(torch.arange(count, device=index.device), index)
+    return draws.ahead(key, lane), index * count
 
 
 def column(values: Tensor, index: Tensor) -> Tensor:
@@ -129,8 +165,8 @@ def joined(columns: Tensor) -> Tensor:
     return columns.float().contiguous().movedim(0, -1)
 
 
-def flipped(labels: Tensor, noise: float, key: Tensor, counter: Tensor) -> Tensor:
-    """Binary labels of which a share `noise` is wrong."""
+def flipped(labels: Tensor, noise: float, drawn: Tensor) -> Tensor:
+    """Binary labels of which a share `noise` is wrong, by uniform numbers [N]."""
     if noise == 0:
         return labels
-    return labels ^ (draws.uniform(key, counter) < noise).to(torch.int64)
+    return labels ^ (drawn < noise)

@@ -14,6 +14,7 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    between,
     column,
     drawn,
     flipped,
@@ -65,8 +66,12 @@ class Hyperplane:
         return numbers("x", self.n_features)
 
     @property
+    def _drifts(self) -> bool:
+        return self.mag_change > 0 and self.n_drift_features > 0
+
+    @property
     def _wanders(self) -> bool:
-        return self.mag_change > 0 and self.sigma > 0 and self.n_drift_features > 0
+        return self._drifts and self.sigma > 0
 
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         key = drawn(self, key, variant)
@@ -77,27 +82,45 @@ class Hyperplane:
             return {"weights": weights}
         return {"weights": weights, **draw_walks(draws.fold(key, "walk"), self.n_drift_features)}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        counter = lanes(index, self.n_features + 1)
-        inputs = joined(draws.uniform(key, counter[:-1]))
-        labels = self.label(state, inputs, time)
-        return Samples(inputs, flipped(labels, self.noise, key, counter[-1]))
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, self.n_features + 1)
+        drawn = draws.uniform(keys, counter)
+        inputs = joined(drawn[:-1])
+        labels = self.label(state, inputs, time, which)
+        return Samples(inputs, flipped(labels, self.noise, drawn[-1]))
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         columns = inputs.movedim(-1, 0).to(torch.float64)
-        weights = self.weights(state, time.expand(columns[0].shape))
-        return ((columns * weights).sum(0) >= 0.5 * weights.sum(0)).to(torch.int64)
+        half = 0.5 * state["weights"].sum(-1)
+        beyond: Tensor = torch.tensordot(state["weights"], columns, 1)
+        if which is None:
+            beyond = beyond - half
+        else:  # the planes of all concepts at once: what lies between two is linear in both
+            every = beyond - column(half, which)
+            beyond = between(which, lambda k: every.gather(0, k[None])[0])
+        if self._drifts:
+            change = self._change(state, time.expand(beyond.shape), which)
+            beyond = beyond + (change * (columns[: self.n_drift_features] - 0.5)).sum(0)
+        return (beyond >= 0).to(torch.int64)
 
     def weights(self, state: State, time: Tensor) -> Tensor:
         """The weights at times [N]: [F, N] float64, or [F, 1, ...] if they never change."""
         start = column(state["weights"], time)
-        if self.mag_change == 0 or self.n_drift_features == 0:
+        if not self._drifts:
             return start
-        if self._wanders:
-            leg = (1 - self.sigma) / self.sigma
-            change = leg * walk(state, time / leg)
-        else:
-            change = time.to(torch.float64)
-        moved = start[: self.n_drift_features] + self.mag_change * change
+        moved = start[: self.n_drift_features] + self._change(state, time, None)
         still = start[self.n_drift_features :].expand(-1, *time.shape)
         return torch.cat([moved, still])
+
+    def _change(self, state: State, time: Tensor, which: Tensor | None) -> Tensor:
+        """How far the weights that drift have come, float64: [n_drift_features, N]."""
+        if self._wanders:
+            leg = (1 - self.sigma) / self.sigma
+            change = leg * walk(state, time / leg, which)
+        else:
+            change = time.to(torch.float64).expand(self.n_drift_features, *time.shape)
+        return change * self.mag_change

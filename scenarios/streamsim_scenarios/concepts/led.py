@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
-from streamsim_scenarios.concepts.attributes import exchanged
+from streamsim_scenarios.concepts.attributes import arranged, exchanged
 from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
     column,
     drawn,
+    entries,
     joined,
     lanes,
     numbered,
@@ -66,18 +66,28 @@ class Led:
 
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         count = numbered(self, key, variant)
-        segments = torch.tensor(_SEGMENTS, dtype=torch.float32, device=key.device)
+        words = [sum(lit << i for i, lit in enumerate(digit)) for digit in _SEGMENTS]
+        segments = torch.tensor(words, device=key.device)
         place = exchanged(drawn(self, key, variant), _RELEVANT, _IRRELEVANT, count)
         return {"segments": segments, "place": place}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        counter = lanes(index, _RELEVANT + 2)
-        digit = draws.integers(key, counter[-1], len(_SEGMENTS))
-        lit = F.embedding(digit, state["segments"]).movedim(-1, 0)
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, _RELEVANT + 2)
+        digit = draws.integers(keys[-1], counter, len(_SEGMENTS))
+        segments = state["segments"] if which is None else state["segments"][0]
+        lit = _bits(entries(segments, digit), _RELEVANT)
         if self.noise > 0:
-            lit = (lit - (draws.uniform(key, counter[:_RELEVANT]) < self.noise).float()).abs()
+            lit = lit ^ (draws.uniform(keys[:_RELEVANT], counter) < self.noise).to(torch.uint8)
         if not self.irrelevant_features:
             return Samples(joined(lit), digit)
-        shift = column(torch.arange(_IRRELEVANT, device=index.device), index)
-        other = (draws.bits(key, counter[-2]) >> shift) & 1
-        return Samples(joined(torch.cat([lit, other]).index_select(0, state["place"])), digit)
+        other = _bits(draws.bits(keys[-2], counter), _IRRELEVANT)
+        columns = torch.cat([lit, other])
+        return Samples(joined(arranged(columns, state["place"], which)), digit)
+
+
+def _bits(words: Tensor, count: int) -> Tensor:
+    """The lowest bits of words [N]: [count, N] uint8."""
+    shift = column(torch.arange(count, device=words.device), words)
+    return (words >> shift).to(torch.uint8).bitwise_and_(1)

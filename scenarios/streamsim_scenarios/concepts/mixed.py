@@ -13,6 +13,7 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    at,
     choose,
     joined,
     lanes,
@@ -45,13 +46,17 @@ class Mixed:
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         return {"rule": numbered(self, key, variant)}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        drawn = draws.uniform(key, lanes(index, 4))
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        drawn = draws.uniform(*lanes(key, index, 4))
         inputs = joined(torch.cat([(drawn[:2] >= 0.5).float(), drawn[2:]]))
-        return Samples(inputs, self.label(state, inputs, time))
+        return Samples(inputs, self.label(state, inputs, time, which))
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         v, w = inputs[..., 0] > 0, inputs[..., 1] > 0
         z = inputs[..., 3].to(torch.float64) < wave(inputs[..., 2].to(torch.float64))
         two = (v & w) | (v & z) | (w & z)
-        return choose([~two, two], state["rule"])
+        return choose([~two, two], at(state["rule"], which))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple, Self
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -22,6 +21,7 @@ from streamsim_scenarios.concepts.concept import (
     Samples,
     State,
     drawn,
+    entries,
     joined,
     lanes,
     numbers,
@@ -106,22 +106,26 @@ class RandomTree:
             "label": torch.where(level.label < 0, labels, level.label),
         }
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        counter = lanes(index, len(self.features))
-        values = draws.uniform(key, counter[: self.n_num_features])
-        codes = draws.integers(key, counter[self.n_num_features :], self.n_categories_per_feature)
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, len(self.features))
+        values = draws.uniform(keys[: self.n_num_features], counter)
+        codes = draws.integers(keys[self.n_num_features :], counter, self.n_categories_per_feature)
         inputs = joined(torch.cat([values, codes]))
-        return Samples(inputs, self.label(state, inputs, time))
+        return Samples(inputs, self.label(state, inputs, time, which))
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         node, first = torch.zeros_like(inputs[..., 0], dtype=torch.int64), 0
         for depth in range(self.max_tree_depth):
-            feature = _at(state["feature"], first + node)
+            feature = _at(state["feature"], first + node, which)
             value = inputs.gather(-1, feature[..., None])[..., 0].to(torch.float64)
-            above = value >= _at(state["threshold"], first + node)
+            above = value >= _at(state["threshold"], first + node, which)
             branch = torch.where(feature < self.n_num_features, above.long(), value.long())
             node, first = node * self.branches + branch, first + self.branches**depth
-        return _at(state["label"], node)
+        return _at(state["label"], node, which)
 
     # -- growing ----------------------------------------------------------------------------------
     def _root(self, device: torch.device) -> _Level:
@@ -164,6 +168,8 @@ class RandomTree:
         )
 
 
-def _at(table: Tensor, place: Tensor) -> Tensor:
-    """Entries of a one-dimensional table at places of any shape."""
-    return F.embedding(place, table[:, None])[..., 0]
+def _at(table: Tensor, place: Tensor, which: Tensor | None) -> Tensor:
+    """Entries of a tree's table, or of the tables [K, P] of several trees."""
+    if which is None:
+        return entries(table, place)
+    return entries(table.flatten(), which * table.shape[1] + place)

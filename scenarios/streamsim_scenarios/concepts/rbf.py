@@ -15,7 +15,9 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    by_column,
     drawn,
+    entries,
     joined,
     lanes,
     numbers,
@@ -82,29 +84,45 @@ class RandomRbf:
             "way": moving[:, None] * F.normalize(way, dim=-1),  # of length 1
             "deviation": draws.uniform(draws.fold(key, "deviation"), one).to(torch.float64),
             "label": draws.integers(draws.fold(key, "label"), one, self.n_classes),
-            "share": (weight / weight.sum()).cumsum(0),
+            "share": _on_grid((weight / weight.sum()).cumsum(0)),
         }
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        counter = lanes(index, self.n_features + 1)
-        place = draws.uniform(key, counter[-1]).to(torch.float64)
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, self.n_features + 1)
+        drawn = draws.uniform(keys, counter)
+        place = drawn[-1].to(torch.float64)
+        if which is not None:  # the centroids of one concept after those of another
+            shift = torch.arange(len(state["share"]), device=place.device)[:, None]
+            state = {**state, "share": state["share"] + shift}
+            state, place = {name: t.flatten(0, 1) for name, t in state.items()}, place + which
         chosen = torch.searchsorted(state["share"], place, right=True)
-        chosen = chosen.clamp(max=self.n_centroids - 1)  # the shares' sum may be rounded below 1
         # odd multiples of 2**-24: a direction is never 0
-        direction = 2 * draws.uniform(key, counter[:-1]) - (1 - 2.0**-24)
-        distance = (
-            draws.normal(draws.fold(key, _DISTANCE), index)
-            * F.embedding(chosen, state["deviation"][:, None])[..., 0]
+        direction = (2 * drawn[:-1]).sub_(1 - 2.0**-24).to(torch.float64)
+        distance = draws.normal(draws.fold(key, _DISTANCE), index) * entries(
+            state["deviation"], chosen
         )
-        direction = F.normalize(direction.to(torch.float64), dim=0)
-        columns = distance * direction + self.centres(state, chosen, time)
-        return Samples(joined(columns), F.embedding(chosen, state["label"][:, None])[..., 0])
+        # the sum of squares is exact
+        columns = (direction / direction.square().sum(0).sqrt()).mul_(distance)
+        columns = columns.add_(self.centres(state, chosen, time))
+        return Samples(joined(columns), entries(state["label"], chosen))
 
     def centres(self, state: State, chosen: Tensor, time: Tensor) -> Tensor:
         """Where the chosen [N] centroids are at their times: [F, N] float64."""
-        start = F.embedding(chosen, state["centre"]).movedim(-1, 0)
+        start = by_column(state["centre"], chosen)
         if self.change_speed == 0:
             return start
-        way = self.change_speed * F.embedding(chosen, state["way"]).movedim(-1, 0)
+        way = by_column(self.change_speed * state["way"], chosen)
         # to and fro between 0 and 1 is a walk round a circle of length 2, seen from the side
-        return 1 - (1 - (start + way * time).remainder(2)).abs()
+        place = way * time + start
+        rounds = (0.5 * place).floor_()
+        return 1 - (1 - torch.add(place, rounds, alpha=-2)).abs_()
+
+
+def _on_grid(share: Tensor) -> Tensor:
+    """Sums of shares, rounded up to the steps of the draws that are compared to them.
+
+    No draw falls elsewhere, and whole numbers are added without rounding. The last one is 1.
+    """
+    return (share * 2.0**24).ceil().mul(2.0**-24).clamp(max=1)

@@ -15,6 +15,7 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    at,
     flipped,
     joined,
     lanes,
@@ -48,12 +49,17 @@ class Sea:
         thresholds = torch.tensor(_THRESHOLDS, dtype=torch.float64, device=key.device)
         return {"threshold": F.embedding(numbered(self, key, variant), thresholds[:, None])[0]}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        counter = lanes(index, 4)
-        inputs = joined(10 * draws.uniform(key, counter[:3]))
-        labels = self.label(state, inputs, time)
-        return Samples(inputs, flipped(labels, self.noise, key, counter[3]))
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, 4)
+        drawn = draws.uniform(keys if self.noise > 0 else keys[:3], counter)
+        inputs = joined(10 * drawn[:3])
+        labels = self.label(state, inputs, time, which)
+        return Samples(inputs, flipped(labels, self.noise, drawn[-1]))
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         total = inputs[..., 0].to(torch.float64) + inputs[..., 1].to(torch.float64)
-        return (total > state["threshold"]).to(torch.int64)
+        return (total > at(state["threshold"], which)).to(torch.int64)

@@ -15,6 +15,7 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    at,
     choose,
     joined,
     lanes,
@@ -52,11 +53,16 @@ class Sine:
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         return {"rule": numbered(self, key, variant)}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        inputs = joined(draws.uniform(key, lanes(index, 4)[: len(self.features)]))
-        return Samples(inputs, self.label(state, inputs, time))
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, 4)
+        inputs = joined(draws.uniform(keys[: len(self.features)], counter))
+        return Samples(inputs, self.label(state, inputs, time, which))
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         x, y = inputs[..., 0].to(torch.float64), inputs[..., 1].to(torch.float64)
         below_1, below_2 = x < torch.sin(y), x < wave(y)
-        return choose([below_1, ~below_1, below_2, ~below_2], state["rule"])
+        return choose([below_1, ~below_1, below_2, ~below_2], at(state["rule"], which))

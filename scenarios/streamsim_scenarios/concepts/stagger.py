@@ -12,6 +12,7 @@ from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    at,
     choose,
     joined,
     lanes,
@@ -39,11 +40,15 @@ class Stagger:
     def prepare(self, key: Tensor, variant: int | Tensor) -> State:
         return {"rule": numbered(self, key, variant)}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        inputs = joined(draws.integers(key, lanes(index, 3), 3))
-        return Samples(inputs, self.label(state, inputs, time))
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        inputs = joined(draws.integers(*lanes(key, index, 3), 3))
+        return Samples(inputs, self.label(state, inputs, time, which))
 
-    def label(self, state: State, inputs: Tensor, time: Tensor) -> Tensor:
+    def label(
+        self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Tensor:
         size, color, shape = inputs.unbind(-1)
         rules = [(size == 0) & (color == 0), (color == 2) | (shape == 0), size >= 1]
-        return choose(rules, state["rule"])
+        return choose(rules, at(state["rule"], which))

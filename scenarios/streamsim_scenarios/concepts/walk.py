@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import Tensor
 
 from streamsim import draws
+from streamsim_scenarios.concepts.concept import between, by_column
 
 SPAN = 1024
 State = dict[str, Tensor]
@@ -35,28 +36,35 @@ def draw_walks(key: Tensor, num: int) -> State:
     }
 
 
-def walk(state: State, time: Tensor) -> Tensor:
+def walk(state: State, time: Tensor, which: Tensor | None = None) -> Tensor:
     """Positions [W, N] float64 at `time` [N] >= 0, counted in steps; straight in between.
 
-    After SPAN * SPAN steps a walk goes its way back.
+    After SPAN * SPAN steps a walk goes its way back. `which` [N] as in `Concept.generate`.
     """
     end = SPAN * SPAN
-    time = end - (end - time.to(torch.float64).remainder(2 * end)).abs()
-    stride = (time / SPAN).floor().clamp(max=SPAN - 1)
-    within = time - stride * SPAN
-    row = stride.to(torch.int64)
-    long = _between(state["coarse"], row, within / SPAN)
+    time = time.to(torch.float64)
+    # as `remainder`, which takes many times as long: powers of two divide without rounding
+    time = torch.add(time, (time * (0.5 / end)).floor_(), alpha=-2 * end)
+    time = end - (end - time).abs_()
+    stride = (time * (1 / SPAN)).floor_().clamp(max=SPAN - 1)
+    within = torch.add(time, stride, alpha=-SPAN)
+    # all that is wanted of a row, in one look-up
+    strides = torch.cat([_pieces(state["coarse"]), state["side"]], -1)
+    begin, long, side = _rows(strides, stride, which).chunk(3)
     step = within.floor().clamp(max=SPAN - 1)
-    short = _between(state["bridge"], step.to(torch.int64), within - step)
-    return long + _rows(state["side"], row) * short
+    first, short = _rows(_pieces(state["bridge"]), step, which).chunk(2)
+    return begin + within / SPAN * long + side * (first + (within - step) * short)
 
 
-def _between(table: Tensor, row: Tensor, share: Tensor) -> Tensor:
-    """Linear interpolation from a row [N] to the next one."""
-    first = _rows(table, row)
-    return first + share * (_rows(table, row + 1) - first)
+def _pieces(table: Tensor) -> Tensor:
+    """Where each piece of a way begins and how far it leads, [..., S, 2W] of [..., S+1, W]."""
+    return torch.cat([table[..., :-1, :], table.diff(dim=-2)], -1)
 
 
-def _rows(table: Tensor, row: Tensor) -> Tensor:
-    """Rows [N] of a table [S, W] as [W, N]."""
-    return F.embedding(row, table).movedim(-1, 0)
+def _rows(table: Tensor, row: Tensor, which: Tensor | None) -> Tensor:
+    """Rows [N] of a table [S, W], or of the tables [K, S, W] of several concepts, as [W, N]."""
+    row = row.to(torch.int64)
+    if which is None:
+        return by_column(table, row)
+    rows = table.flatten(0, 1)
+    return between(which, lambda k: by_column(rows, k * SPAN + row))

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
-from streamsim_scenarios.concepts.attributes import exchanged
+from streamsim_scenarios.concepts.attributes import arranged, exchanged
 from streamsim_scenarios.concepts.concept import (
     Feature,
     Samples,
     State,
+    by_column,
+    column,
     drawn,
     joined,
     lanes,
@@ -61,17 +62,26 @@ class Waveform:
         place = exchanged(drawn(self, key, variant), _RELEVANT, _IRRELEVANT, count)
         return {"pairs": waves[torch.tensor(_PAIRS, device=key.device)].flatten(1), "place": place}
 
-    def generate(self, state: State, key: Tensor, index: Tensor, time: Tensor) -> Samples:
-        counter = lanes(index, 2)
-        label = draws.integers(key, counter[0], len(_PAIRS))
-        first, second = F.embedding(label, state["pairs"]).movedim(-1, 0).chunk(2)
-        share = draws.uniform(key, counter[1])
-        points = draws.normal(draws.fold(key, _NOISE), lanes(index, _RELEVANT + _IRRELEVANT))
+    def generate(
+        self, state: State, key: Tensor, index: Tensor, time: Tensor, which: Tensor | None = None
+    ) -> Samples:
+        keys, counter = lanes(key, index, 2)
+        label = draws.integers(keys[0], counter, len(_PAIRS))
+        pairs = state["pairs"] if which is None else state["pairs"][0]
+        first, second = by_column(pairs, label).chunk(2)
+        share = draws.uniform(keys[1], counter)
+        points = draws.normal(draws.fold(key, _NOISE), _counters(index))
         mixture = second + share * (first - second) + points[:_RELEVANT]
         if not self.irrelevant_features:
             return Samples(joined(mixture), label)
-        columns = torch.cat([mixture, points[_RELEVANT:]]).index_select(0, state["place"])
-        return Samples(joined(columns), label)
+        columns = torch.cat([mixture, points[_RELEVANT:]])
+        return Samples(joined(arranged(columns, state["place"], which)), label)
+
+
+def _counters(index: Tensor) -> Tensor:
+    """One for every point, [40, N]; they exist without irrelevant features, too."""
+    count = _RELEVANT + _IRRELEVANT
+    return index * count + column(torch.arange(count, device=index.device), index)
 
 
 def _waves(device: torch.device) -> Tensor:

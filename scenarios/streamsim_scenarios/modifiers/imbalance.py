@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
-from streamsim.modifiers import in_time, labels_of
+from streamsim.modifiers import in_time, labels_of, thin
 from streamsim.stream import Replica, Stream
 
 
@@ -63,7 +63,7 @@ class Imbalance:
 
     def _thinned(self, stream: Stream, replica: Replica, key: Tensor, rank_C: Tensor) -> Replica:
         total = sum(len(e.train) for e in replica.experiences)
-        start, experiences = 0, []
+        start, keeps = 0, []
         for e in replica.experiences:
             y_N = labels_of(stream, replica, e.train)
             time_N = (start + torch.arange(len(e.train), dtype=torch.float64)) / max(total - 1, 1)
@@ -72,9 +72,9 @@ class Imbalance:
             for label in torch.unique(y_N):
                 of_class = (y_N == label).nonzero().flatten()
                 keeps_N[of_class[number_N[of_class].argmin()]] = True
-            experiences.append(replace(e, train=e.train[keeps_N]))
+            keeps.append(keeps_N)
             start += len(e.train)
-        return replace(replica, experiences=experiences)
+        return thin(replica, keeps)
 
     def _keep(self, rank_N: Tensor, time_N: Tensor, num_classes: int) -> Tensor:
         """The share that stays of samples with a rank in 0 .. 1, at a time in 0 .. 1."""

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim_scenarios.modifiers.over_time import OverTime
+from streamsim_scenarios.takeovers import OnlyGradual
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,8 @@ class LabelSwap(OverTime):
     levels: tuple[int, ...] = Field(
         default=(0, 1), min_length=1, description="steps round the circle, in order of appearance"
     )
-    drift: Literal["gradual"] = Field(
-        default="gradual", description="both labels occur for a while; nothing lies in between"
+    drift: OnlyGradual = Field(
+        default=("gradual",), description="both labels occur for a while; nothing lies in between"
     )
 
     @model_validator(mode="after")

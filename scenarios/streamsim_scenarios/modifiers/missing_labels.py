@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim import draws
+from streamsim.modifiers import thin
 from streamsim.stream import Replica, Stream
 
 
@@ -30,15 +31,13 @@ class MissingLabels:
     def modify(self, stream: Stream) -> Stream:
         def draw(key: Tensor) -> Replica:
             replica, own = stream.draw(key), draws.fold(key, "missing-labels")
-            experiences = [
-                replace(e, train=self._labelled(own, e.train)) for e in replica.experiences
-            ]
-            return replace(replica, experiences=experiences)
+            return thin(replica, [self._labelled(own, e.train) for e in replica.experiences])
 
         return replace(stream, draw=draw)
 
     def _labelled(self, key: Tensor, ids_N: Tensor) -> Tensor:
+        """Which samples `[N]` have a label."""
         number_N = draws.uniform(key, ids_N)
         keeps_N = number_N >= self.share
         keeps_N[number_N.argmax()] = True
-        return ids_N[keeps_N]
+        return keeps_N

@@ -23,7 +23,7 @@ from torch import Tensor
 from streamsim import draws
 from streamsim.modifiers import feature_of, in_time, labels_of, mark, marked_view
 from streamsim.stream import Replica, Stream, Tables
-from streamsim_scenarios.takeovers import Kind, Takeovers, check, check_length, each, evenly
+from streamsim_scenarios.takeovers import Kinds, Takeovers, check, check_length, evenly
 
 STEPS = 1000  # between two levels that turn into one another
 
@@ -53,9 +53,10 @@ class OverTime:
         description="samples that a takeover lasts, one for all or one for each; 0: abrupt; none: "
         "evenly spaced takeovers follow on one another",
     )
-    drift: Kind = Field(
-        default="gradual",
-        description="gradual: both levels occur for a while; incremental: one turns into the other",
+    drift: Kinds = Field(
+        default=("gradual",),
+        description="gradual: both levels occur for a while; incremental: one turns into the "
+        "other; one for all takeovers or one for each",
     )
     only: tuple[int, ...] | None = Field(
         default=None, min_length=1, description="labels of samples that change; none: all"
@@ -72,7 +73,11 @@ class OverTime:
     def _check_schedule(self) -> Self:
         num = len(self.levels)
         positions = range(1, num) if self.positions is None else self.positions
-        check(positions, (0,) if self.widths is None else self.widths, num, "levels")
+        widths = (0,) if self.widths is None else self.widths
+        check(positions, widths, self.drift, num, "levels")
+        if self.region is not None and self.region[1] > self.region[2]:
+            shown = ",".join(f"{number:g}" for number in self.region)
+            raise ValueError(f"region={shown}: low is above high; swap them")
         return self
 
     def modify(self, stream: Stream) -> Stream:
@@ -83,7 +88,11 @@ class OverTime:
             replica = in_time(stream, own, stream.draw(key))
             train, test = self._marks(own, stream, replica)
             marked = mark(replica, self._radix, train, test)
-            return replace(marked, tables=self._with(replica.tables, self._tables(own, stream)))
+            return replace(
+                marked,
+                tables=self._with(replica.tables, self._tables(own, stream)),
+                drifts=sorted({*replica.true_drifts(), *self._takeovers(replica).positions}),
+            )
 
         def labels(y: Tensor, mark: Tensor) -> Tensor:
             return self._labels(y, self._level(mark), stream.spec.num_classes)
@@ -149,7 +158,7 @@ class OverTime:
             positions = evenly(length, len(self.levels))
         check_length(positions, length, f"the {length} training samples of the stream")
         widths = (length // len(self.levels),) if self.widths is None else self.widths
-        return Takeovers(positions, each(widths, len(positions)), self.drift)
+        return Takeovers(positions, widths, self.drift)
 
     def _marks(
         self, key: Tensor, stream: Stream, replica: Replica
@@ -159,9 +168,6 @@ class OverTime:
         sizes = [len(e.train) for e in replica.experiences]
         place_N = takeovers.place(key, torch.arange(sum(sizes)))
         end_E = torch.tensor(list(itertools.accumulate(sizes))) - 1
-        # a test sample has no moment of its own: gradual drift counts as over by its position
-        abrupt = replace(takeovers, widths=[0] * len(takeovers.positions))
-        settled = takeovers if self.drift == "incremental" else abrupt
 
         def marks(places: Sequence[Tensor], part: Literal["train", "test"]) -> list[Tensor]:
             return [
@@ -173,7 +179,7 @@ class OverTime:
                 for e, place in zip(replica.experiences, places, strict=True)
             ]
 
-        test = list(settled.place(key, end_E))
+        test = list(takeovers.settled().place(key, end_E))
         return marks(torch.split(place_N, sizes), "train"), marks(test, "test")
 
     def _concerns(self, stream: Stream, replica: Replica, ids: Tensor) -> Tensor:

@@ -27,15 +27,21 @@ def check_known(source: Source, option: str, names: Collection[str]) -> None:
     """Refuse names of columns that are not there."""
     for name in names:
         if name not in source.columns:
-            near = did_you_mean(name, source.columns)
-            if all(column.replace(".", "").isdigit() for column in source.columns):
-                near = " (where the first line is no header: scenario.header=false)"
+            near = did_you_mean(name, source.columns) or _headless(source.columns)
             shown = ", ".join(source.columns[:MOST_SHOWN])
             if len(source.columns) > MOST_SHOWN:
                 shown += f" and {len(source.columns) - MOST_SHOWN} more"
             raise ValueError(
                 f"scenario.{option}={name}: {source.name} has no such column; it has {shown}{near}"
             )
+
+
+def _headless(columns: Sequence[str]) -> str:
+    """A hint where a first row of values was taken for names."""
+    numbered = [str(number) for number in range(len(columns) + 1)]
+    if list(columns) in (numbered[:-1], numbered[1:]) or not any(map(is_number, columns)):
+        return ""
+    return " (where the first line is no header: scenario.header=false)"
 
 
 def kinds(source: Source, names: Collection[str], categorical: Collection[str]) -> dict[str, Kind]:
@@ -87,6 +93,11 @@ def _kind_of_texts(where: str, name: str, texts: Any) -> Kind:
             f"{where} holds dates; leave it out with scenario.drop={name}, or order the rows by it "
             f"with scenario.time={name}"
         )
+    if _mostly_with_commas(values):
+        raise ValueError(
+            f"{where} holds numbers with commas, such as '{values[0]}'; write decimal points, or "
+            f"take the column for categories with scenario.categorical={name}"
+        )
     if len(values) > max(MOST_IDENTIFIERS, len(texts) // 2):
         raise ValueError(
             f"{where} holds a different text in most rows; leave it out with "
@@ -100,6 +111,39 @@ def _mostly(values: Any, targets: Sequence[Any]) -> bool:
     singles = [values.slice(i, 1) for i in range(len(values))]
     casts = [sum(_cast(each, target) is not None for each in singles) for target in targets]
     return 2 * max(casts) >= len(values)
+
+
+def _mostly_with_commas(values: Any) -> bool:
+    import pyarrow.compute as pc
+
+    found = pc.sum(pc.match_substring_regex(values, r"^[+-]?\d+,\d+$")).as_py() or 0
+    return bool(2 * found > len(values))
+
+
+def is_number(text: str) -> bool:
+    """Whether a text can be read as a number.
+
+    >>> is_number("1e-3"), is_number("nan"), is_number("x1")
+    (True, False, False)
+    """
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False
+
+
+def check_declared(source: Source, piece: Piece, names: Collection[str]) -> None:
+    """Refuse values that a file says its columns do not have."""
+    for name in names:
+        if name in source.nominal:
+            allowed = source.nominal[name]
+            for row, text in enumerate(texts(piece, name).to_pylist()):
+                if text is not None and text not in allowed:
+                    raise ValueError(
+                        f"{piece.at(row)}, column '{name}': '{text}' is none of the declared "
+                        f"values {', '.join(allowed[:MOST_SHOWN])}{did_you_mean(text, allowed)}; "
+                        "mend it, or declare it"
+                    )
 
 
 def numbers(piece: Piece, name: str) -> Floats:

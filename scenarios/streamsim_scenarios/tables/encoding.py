@@ -107,6 +107,7 @@ def _blocks(
     for piece in columns.first_rows(source.pieces(), reading.most_rows):
         if not piece.rows.num_rows:
             continue
+        columns.check_declared(source, piece, [reading.label, *kinds])
         _keep_aside(piece, reading, so_far)
         block = np.empty((piece.rows.num_rows, len(kinds)))
         for k, (name, kind) in enumerate(kinds.items()):
@@ -206,16 +207,9 @@ def _in_order(
             f"{source.name}, column '{reading.label}' holds one label only ('{found[0]}'); at "
             "least 2 are needed"
         )
-    classes = sorted(found, key=_sort_key if all(map(_is_number, found)) else str)
+    classes = sorted(found, key=_sort_key if all(map(columns.is_number, found)) else str)
     place = np.array([classes.index(name) for name in found])
     return place[labels], classes
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return float(text) == float(text)
-    except ValueError:
-        return False
 
 
 def _sort_key(text: str) -> tuple[float, str]:

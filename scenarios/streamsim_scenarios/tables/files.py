@@ -10,8 +10,8 @@ import csv as plain_csv
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ class Source:
     name: str
     columns: tuple[str, ...]
     pieces: Callable[[], Iterator[Piece]]
-    nominal: frozenset[str] = frozenset()  # columns that are declared to hold categories
+    nominal: Mapping[str, Sequence[str]] = field(default_factory=dict)  # declared categories
 
 
 def open_table(paths: Sequence[Path], header: bool) -> Source:
@@ -159,7 +159,9 @@ ATTRIBUTE = re.compile(r"""@attribute\s+('[^']*'|"[^"]*"|\S+)\s+(.+)""", re.IGNO
 def arff(path: Path, block_bytes: int = BLOCK_BYTES) -> Source:
     """A file of Weka (https://waikato.github.io/weka-wiki/formats_and_processing/arff_stable);
     its sparse form is refused."""
-    names, nominal, lines = [], set(), 0
+    names: list[str] = []
+    nominal: dict[str, Sequence[str]] = {}
+    lines = 0
     with _binary(path) as file:
         for raw in file:
             lines += 1
@@ -169,7 +171,7 @@ def arff(path: Path, block_bytes: int = BLOCK_BYTES) -> Source:
             if found := ATTRIBUTE.match(line):
                 names.append(found[1].strip("'\""))
                 if found[2].startswith("{"):
-                    nominal.add(names[-1])
+                    nominal[names[-1]] = _declared(found[2])
         else:
             raise ValueError(f"{path} has no line @data; is the file cut short?")
 
@@ -179,7 +181,14 @@ def arff(path: Path, block_bytes: int = BLOCK_BYTES) -> Source:
                 file.readline()
             yield from _text_rows(file, path, names, ",", "'", block_bytes)
 
-    return Source(path.name, _checked(path, names), pieces, frozenset(nominal))
+    return Source(path.name, _checked(path, names), pieces, nominal)
+
+
+def _declared(text: str) -> Sequence[str]:
+    """The values of `{red, 'dark blue'}`."""
+    inside = text[1 : text.rfind("}")]
+    [values] = plain_csv.reader([inside], quotechar="'", escapechar="\\", skipinitialspace=True)
+    return [value.strip().strip('"') for value in values]
 
 
 def _binary(path: Path) -> Any:
@@ -211,6 +220,9 @@ def _text_rows(
         if row.text.startswith("%"):
             comments[0] += 1
             return "skip"
+        if row.text.startswith("{"):
+            ragged[0] = f"{path.name} is a sparse table; write every value of every row"
+            return "error"
         ragged[0] = (
             f"{path.name}, row {row.number - comments[0]}: {row.actual_columns} columns where "
             f"there are {row.expected_columns}; is the file cut short, or a text not quoted?"
@@ -247,5 +259,7 @@ def _checked(path: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unreadable(path: Path, error: BaseException) -> ValueError:
+    if isinstance(error, UnicodeError) or "invalid UTF8" in str(error):
+        return ValueError(f"{path} is no text in UTF-8; save it as such")
     reason = next(iter(str(error).splitlines()), type(error).__name__)
     return ValueError(f"{path} cannot be read ({reason}); is the file cut short or damaged?")

@@ -149,6 +149,37 @@ def test_every_sample_may_have_a_concept_of_its_own(given: Concept) -> None:
         assert_same(Samples(*(part[place] for part in mixed)), alone)
 
 
+def test_samples_of_stacked_concepts_are_those_of_each_alone(given: Concept) -> None:
+    variants = [0, 1] if (given.variants or 2) > 1 else [0, 0]
+    states = [given.prepare(key(), variant) for variant in variants]
+    state = {name: torch.stack([each[name] for each in states]) for name in states[0]}
+    index, which = torch.arange(300), torch.arange(300) // 7 % 2
+    together = given.generate(state, key(), index, index, which)
+    for k, variant in enumerate(variants):
+        alone = at(given, index, variant=variant)
+        assert_same(
+            Samples(*(part[which == k] for part in together)),
+            Samples(*(part[which == k] for part in alone)),
+        )
+
+
+@pytest.mark.parametrize("options", [{}, MOVING["hyperplane"]], ids=["still", "moving"])
+def test_a_plane_between_two_has_the_weights_between_theirs(options: dict[str, Any]) -> None:
+    plane = concept("hyperplane", noise=0.0, **options)
+    assert isinstance(plane, Labelling)
+    states = [plane.prepare(key(), variant) for variant in (0, 1, 2)]
+    state = {name: torch.stack([each[name] for each in states]) for name in states[0]}
+    index, which = torch.arange(200), torch.linspace(0, 2, 200, dtype=torch.float64)
+    inputs, labels = plane.generate(state, key(), index, index, which)
+    for n in range(200):
+        low = min(int(which[n]), 1)
+        mixed = {
+            name: torch.lerp(states[low][name], states[low + 1][name], which[n] - low)
+            for name in states[0]
+        }
+        assert plane.label(mixed, inputs[n], index[n]) == labels[n]
+
+
 def test_whole_programs_are_captured_for_compilation(given: Concept) -> None:
     torch.compiler.reset()
     index, state = torch.arange(64), given.prepare(key(), 0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -28,3 +30,12 @@ def test_every_experience_keeps_a_sample(groups: Stream) -> None:
     drawn = MissingLabels(share=0.999999).modify(groups).draw(KEY)
     assert [len(e.train) for e in drawn.experiences] == [1, 1, 1]
     assert [len(e.test) for e in drawn.experiences] == [20, 20, 20]
+
+
+def test_true_drifts_count_the_samples_that_are_left(line: Stream) -> None:
+    drifting = replace(line, draw=lambda key: replace(line.draw(key), drifts=[300, 1200]))
+    ids = torch.cat([e.train for e in drifting.draw(KEY).experiences])
+    drawn = MissingLabels(share=0.5).modify(drifting).draw(KEY)
+    left = torch.cat([e.train for e in drawn.experiences])
+    for place, drift in zip([300, 1200], drawn.true_drifts(), strict=True):
+        assert torch.equal(left[:drift], ids[:place][torch.isin(ids[:place], left)])

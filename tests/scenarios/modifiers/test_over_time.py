@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,15 +61,32 @@ def test_positions_are_evenly_spaced_unless_given(line: Stream) -> None:
 
 def test_an_incremental_level_moves_in_a_straight_line(line: Stream) -> None:
     found = _levels(
-        Rotation(levels=(10.0, 50.0), positions=(1000,), widths=(400,), drift="incremental"), line
+        Rotation(levels=(10.0, 50.0), positions=(1000,), widths=(400,), drift=("incremental",)),
+        line,
     )
     for time, level in enumerate(found.tolist()):
         share = min(max((time - 800) / 400, 0), 1)
         assert abs(level - (10 + 40 * share)) <= 40 / 1000  # told in a thousand steps
 
 
+def test_every_level_takes_over_in_its_own_way(line: Stream) -> None:
+    mixed = Rotation(
+        levels=(0.0, 40.0, 80.0, 20.0),
+        positions=(400, 900, 1600),
+        widths=(0, 300, 400),
+        drift=("gradual", "gradual", "incremental"),
+    )
+    found, ends = _levels(mixed, line), _levels(mixed, line, "test").view(4, 60)[:, 0]
+    assert found[:400].eq(0).all()
+    assert set(found[400:1300].tolist()) == {40.0, 80.0}
+    for time in range(1400, 1800, 50):
+        assert found[time].item() == pytest.approx(80 - 60 * (time - 1400) / 400, abs=0.1)
+    # the experiences of the test samples end at 500, 1000, 1500 and 2000
+    assert torch.allclose(ends, torch.tensor([40.0, 80.0, 65.15, 20.0]).double(), atol=0.1)
+
+
 def test_turns_of_no_given_width_follow_on_one_another(line: Stream) -> None:
-    found = _levels(Rotation(levels=(0.0, 30.0, 60.0), widths=None, drift="incremental"), line)
+    found = _levels(Rotation(levels=(0.0, 30.0, 60.0), widths=None, drift=("incremental",)), line)
     steps = (found[1:] - found[:-1]).tolist()
     assert all(step >= 0 for step in steps)
     still = [time for time, step in enumerate(steps) if step == 0 and 340 < time < 1660]
@@ -91,7 +109,7 @@ def test_test_samples_stand_at_the_end_of_their_experience(line: Stream) -> None
     assert _levels(later, line, "test").view(4, 60)[:, 0].tolist() == [0, 1, 1, 1]
     gradual = Brightness(levels=(0.0, 1.0), positions=(1200,), widths=(900,))
     assert _levels(gradual, line, "test").view(4, 60)[:, 0].tolist() == [0, 0, 1, 1]
-    moving = Rotation(levels=(0.0, 40.0), positions=(1000,), widths=(2000,), drift="incremental")
+    moving = Rotation(levels=(0.0, 40.0), positions=(1000,), widths=(2000,), drift=("incremental",))
     ends = _levels(moving, line, "test").view(4, 60)[:, 0]
     assert torch.allclose(ends, torch.tensor([10.0, 20.0, 30.0, 40.0]).double(), atol=0.1)
 
@@ -135,6 +153,7 @@ def test_only_a_region_may_change_in_training_and_test(line: Stream) -> None:
     ("options", "complaint"),
     [
         ({"region": (0.0, 1.0)}, "at least 3 items"),
+        ({"region": (0.0, 1.0, 0.5)}, "region=0,1,0.5: low is above high; swap them"),
         ({"levels": (0.0, 1.0), "positions": (5, 9)}, "2 levels need 1 of them"),
         ({"levels": (0.0, 1.0, 0.0), "positions": (9, 5)}, "growing numbers above 0"),
         ({"levels": (0.0, 1.0, 0.0), "widths": (1, 2, 3)}, "give one number of samples, or 2"),
@@ -260,3 +279,11 @@ def test_labels_move_round_the_circle_in_training_and_test(
 def test_a_circle_needs_two_different_labels(only: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="name two labels or more, each once"):
         LabelSwap(only=only)
+
+
+def test_takeovers_are_true_drifts_beside_those_of_the_stream(line: Stream) -> None:
+    brighter = Brightness(levels=(0.0, 0.5, 0.0), positions=(300, 1200))
+    quiet = replace(line, draw=lambda key: replace(line.draw(key), drifts=[]))
+    assert brighter.modify(quiet).draw(KEY).true_drifts() == [300, 1200]
+    boundaries = line.draw(KEY).true_drifts()
+    assert brighter.modify(line).draw(KEY).true_drifts() == sorted({*boundaries, 300, 1200})

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamsim_scenarios.tables.encoding import Encoded, Reading, encode
-from streamsim_scenarios.tables.files import Source, csv, open_table, parquet
+from streamsim_scenarios.tables.files import Source, arff, csv, open_table, parquet
 
 HEAD = "when,temp,site,label\n"
 BODY = [
@@ -220,6 +220,45 @@ def test_a_header_that_was_not_written_is_suspected(tmp_path: Path) -> None:
     path = text(tmp_path, ["0.5,1", "0.7,0"], "0.25,0\n")
     with pytest.raises(ValueError, match=r"it has 0\.25, 0 \(where the .* scenario.header=false"):
         encode(csv(path), Reading("label"))
+
+
+def test_columns_that_are_numbered_have_no_header(tmp_path: Path) -> None:
+    path = text(tmp_path, ["0.5,1", "0.7,0"], "")
+    with pytest.raises(ValueError, match=r"it has 1, 2$"):
+        encode(csv(path, header=False), Reading("label"))
+
+
+def test_a_date_or_a_word_among_the_names_does_not_hide_a_missing_header(tmp_path: Path) -> None:
+    path = text(tmp_path, ["2024-01-02,0.5,no"], "2024-01-01,0.7,yes\n")
+    with pytest.raises(ValueError, match=r"0\.7, yes \(where .* scenario.header=false"):
+        encode(csv(path), Reading("label"))
+
+
+def test_decimal_commas_are_no_categories(tmp_path: Path) -> None:
+    path = text(tmp_path, [f"{i % 7},{i % 3};{i % 2}" for i in range(300)], "x;label\n")
+    with pytest.raises(ValueError, match=r"'x' holds numbers with commas, such as '0,0'; write"):
+        encode(csv(path), Reading("label"))
+    assert encode(csv(path), Reading("label", categorical=("x",))).sizes == [21]
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        (
+            "1,drk green,yes",
+            "column 'colour': 'drk green' is none of .* red, dark green; did you mean 'dark",
+        ),
+        ("1,red,ye", "row 3, column 'out': 'ye' is none of the declared values yes, no; did you"),
+    ],
+)
+def test_what_an_arff_file_does_not_declare_is_refused(
+    tmp_path: Path, row: str, complaint: str
+) -> None:
+    head = "@attribute x real\n@attribute colour {red, 'dark green'}\n@attribute out {yes,no}\n"
+    path = tmp_path / "t.arff"
+    path.write_text(f"{head}@data\n1,red,yes\n?,'dark green',no\n{row}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=complaint):
+        encode(arff(path), Reading("out", missing="mean"))
 
 
 def test_names_of_rows_are_no_categories(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_arff_declares_names_and_categories(tmp_path: Path) -> None:
     )
     source = arff(written(tmp_path / "a.arff", text))
     assert source.columns == ("the a", "b", "c")
-    assert source.nominal == {"b"}
+    assert source.nominal == {"b": ["x", "z z"]}
     assert rows(source) == [["1", "x", "2.5"], ["2", "z z", "?"], ["3", "x", "4"]]
 
 
@@ -147,7 +147,8 @@ def test_files_side_by_side_have_the_same_number_of_rows(tmp_path: Path, labels:
         ("a.csv", "a,a\n1,2\n", "two columns named 'a'"),
         ("a.csv", TEXT + "5,x\n", "row 5: 2 columns where there are 3; is the file cut short"),
         ("a.csv", TEXT + "5,x,6,7\n", "row 5: 4 columns"),
-        ("a.csv", "a,b\n1,\xe9\n".encode("latin-1"), "cannot be read"),
+        ("a.csv", "a,b\n1,\xe9\n".encode("latin-1"), "is no text in UTF-8; save it as such"),
+        ("a.csv", "a,b\n1,x\n".encode("utf-16"), "is no text in UTF-8; save it as such"),
         ("a.csv.gz", gzip.compress(TEXT.encode() * 99)[:-30], "cannot be read .*cut short"),
         ("a.csv.gz", TEXT, "cannot be read"),
         ("a.parquet", "PAR1abc", "cannot be read .*cut short or damaged"),
@@ -157,7 +158,7 @@ def test_files_side_by_side_have_the_same_number_of_rows(tmp_path: Path, labels:
             "@relation r\n@attribute a real\n@attribute b real\n@data\n%\n1,2\n3\n",
             "row 2",
         ),
-        ("a.arff", "@attribute a real\n@attribute b real\n@data\n{0 1}\n", "row 1: 1 columns"),
+        ("a.arff", "@attribute a real\n@attribute b real\n@data\n{0 1}\n", "is a sparse table"),
         ("a.xlsx", "abc", r"unknown kind of file; give \.csv"),
     ],
 )
