@@ -65,9 +65,21 @@ def bench(session: nox.Session) -> None:
 def gallery(session: nox.Session) -> None:
     """The pictures of the documentation, from their own commands."""
     session.install("-e", ".")
+    common = ["--seeds", "10", "--quiet"]
     runs = []
     for strategy in ("naive", "ewc", "agem", "ncm", "replay", "replay+lwf"):
         runs.append(f"{session.create_tmp()}/{strategy}")
-        common = ["--seeds", "10", "--set", "train.epochs=5", "--quiet", "--out", runs[-1]]
-        session.run("streamsim", "run", "split-digits", strategy, *common)
+        given = [*common, "--set", "train.epochs=5", "--out", runs[-1]]
+        session.run("streamsim", "run", "split-digits", strategy, *given)
     session.run("streamsim", "plot", "forgetting-curves", *runs, "-o", "docs/forgetting.svg")
+    runs = []
+    slow = ["--set", "train.lr=0.02"]
+    for name, *given in (
+        ["naive", "naive", *slow],
+        ["adwin", "on-drift:reset", *slow],
+        ["oracle", "on-drift:reset", *slow, "--set", "strategy.trigger=oracle"],
+        ["tree", "river:HoeffdingAdaptiveTreeClassifier"],
+    ):
+        runs.append(f"{session.create_tmp()}/{name}")
+        session.run("streamsim", "run", "sine-reversal", *given, *common, "--out", runs[-1])
+    session.run("streamsim", "plot", "prequential", *runs, "-o", "docs/drift.svg")

@@ -6,12 +6,13 @@ from before the learner learned from it. Shape letters: R replicas, B samples of
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -60,8 +61,8 @@ class Watch(NamedTuple):
 class Detector(Protocol):
     """Reads a stream of numbers of one replica."""
 
-    def update(self, value: float) -> bool:
-        """Take one more; whether that raises an alarm."""
+    def read(self, values: Sequence[float]) -> list[int]:
+        """Take more; the places among them, from 0, at which an alarm was raised."""
         ...
 
 
@@ -80,15 +81,27 @@ class _River:
     total: float = 0.0
     count: int = 0
 
-    def update(self, value: float) -> bool:
-        self.newest.append(value)
-        self.total, self.count = self.total + value, self.count + 1
-        self.detector.update(value)
-        if not self.detector.drift_detected:
-            return False
-        risen = sum(self.newest) / len(self.newest) > self.total / self.count
-        self.total, self.count = 0.0, 0
-        return risen or self.direction == "both"
+    def read(self, values: Sequence[float]) -> list[int]:
+        detections, raised, start = [], [], 0
+        detector, update = self.detector, self.detector.update
+        for place, value in enumerate(values):
+            update(value)
+            if detector.drift_detected:
+                detections.append(place)
+        for place in detections:
+            self._take(values[start : place + 1])
+            risen = sum(self.newest) / len(self.newest) > self.total / self.count
+            if risen or self.direction == "both":
+                raised.append(place)
+            self.total, self.count, start = 0.0, 0, place + 1
+        self._take(values[start:])
+        return raised
+
+    def _take(self, values: Sequence[float]) -> None:
+        self.newest.extend(values)
+        self.count += len(values)
+        # one after the other: sums must not depend on how many values come at once
+        self.total = functools.reduce(operator.add, values, self.total)
 
 
 @dataclass
@@ -99,9 +112,12 @@ class _At:
     period: int = 0
     count: int = 0
 
-    def update(self, value: float) -> bool:
-        self.count += 1
-        return self.count in self.places or bool(self.period and self.count % self.period == 0)
+    def read(self, values: Sequence[float]) -> list[int]:
+        start, self.count = self.count + 1, self.count + len(values)
+        return [count - start for count in range(start, self.count + 1) if self._raises(count)]
+
+    def _raises(self, count: int) -> bool:
+        return count in self.places or bool(self.period and count % self.period == 0)
 
 
 def detector(watch: Watch, drifts: Sequence[int], seed: int) -> Detector:
@@ -167,29 +183,32 @@ class Monitors:
         self._losses = [array("f") for _ in seeds]
         self._position = [0] * len(seeds)
 
-    def update(self, errors: Tensor, losses: Tensor, counts: Tensor) -> list[Alarm]:
-        """Samples `[R, B]` of a step, of which those that count are read in order."""
+    @property
+    def read_losses(self) -> bool:
+        """Whether any detector reads log losses; nobody remembers them otherwise."""
+        return any(watch.signal == "loss" for watch in self.watches.values())
+
+    def read(
+        self, errors: Sequence[Sequence[float]], losses: Sequence[Sequence[float]] | None
+    ) -> list[Alarm]:
+        """Samples of a step, in order, for each replica; at most one alarm of each part."""
         alarms = []
-        whole = bool(counts.all())
-        rows = zip(errors.tolist(), losses.tolist(), counts.tolist(), strict=True)
-        for replica, (error, loss, chosen) in enumerate(rows):
-            if not whole:
-                error, loss = (list(compress(values, chosen)) for values in (error, loss))
-            self._errors[replica].extend(int(value) for value in error)
-            self._losses[replica].extend(loss)
-            alarms += self._read(replica, error, loss)
+        for replica, row in enumerate(errors):
+            self._errors[replica].extend(map(int, row))
+            own = [] if losses is None else losses[replica]
+            self._losses[replica].extend(own)
+            alarms += self._read(replica, row, own)
         return alarms
 
-    def _read(self, replica: int, errors: list[float], losses: list[float]) -> list[Alarm]:
-        """At most one alarm of each part."""
+    def _read(self, replica: int, errors: Sequence[float], losses: Sequence[float]) -> list[Alarm]:
         alarms = []
         start = self._position[replica]
         for part, watch in self.watches.items():
-            values = losses if watch.signal == "loss" else errors
-            update = self._detectors[part][replica].update
-            raised = [n for n, value in enumerate(values, start + 1) if update(value)]
+            raised = self._detectors[part][replica].read(
+                losses if watch.signal == "loss" else errors
+            )
             if raised:
-                alarms.append(Alarm(part, replica, raised[0]))
+                alarms.append(Alarm(part, replica, start + raised[0] + 1))
         self._position[replica] = start + len(errors)
         return alarms
 

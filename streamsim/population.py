@@ -21,11 +21,12 @@ from streamsim.compilation import Compiler
 from streamsim.detection import Alarm, Monitors
 from streamsim.devices import COPIES, saved_bytes
 from streamsim.flow import Carry, Inputs, Moving, World
-from streamsim.judging import Planned, Waiting, in_order, judge, labels_asked, predictions
+from streamsim.judging import Planned, Waiting, in_order, judge, predictions
 from streamsim.learner import Judged, Losses
 from streamsim.program import Program
 from streamsim.replica_ids import ReplicaIds
 from streamsim.schedule import order
+from streamsim.signals import Signals
 from streamsim.stepping import Stepper
 from streamsim.strategy import Params, Scope
 from streamsim.stream import Padded, Replica
@@ -420,7 +421,6 @@ class Population:
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving, losses, every_score = self._moving(), [], []
         alarms: list[Alarm] = []
-        waiting = self._waiting
         example = (moving, self.carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.size),
@@ -429,6 +429,8 @@ class Population:
             self._stepper.whole,
             example,
         )
+        if monitors is not None:
+            signals = Signals(planned, known, self._waiting, monitors.read_losses, self._alone)
         for s, each in enumerate(slices):
             moved, loss, scores = step(moving, self.carry.states, self.world, each)
             if s in idle:
@@ -437,13 +439,7 @@ class Population:
             losses.append(loss)
             every_score.append(scores)
             if monitors is not None:
-                label = labels_asked(each)
-                read = label, *predictions(known[s], scores, label), planned.fresh[s]
-                judged = Judged(*(self._rows(values).cpu() for values in read))
-                if each.asked is not None:
-                    waiting, judged = waiting.exchange(judged)
-                errors = (judged.predicted != judged.label).float()
-                alarms = monitors.update(errors, judged.log_loss, judged.counts)
+                alarms = monitors.read(*signals.read(s, scores))
                 if alarms:
                     break
         self.carry = self.carry._replace(

@@ -6,10 +6,9 @@ import functools
 from typing import Any, get_args
 
 import pytest
-import torch
 from river import drift
 
-from streamsim.detection import BINARY, RIVER, Monitors, Trigger, Watch, detector
+from streamsim.detection import BINARY, RIVER, Direction, Monitors, Trigger, Watch, detector
 
 
 def errors(num: int = 400) -> list[float]:
@@ -32,7 +31,7 @@ def test_a_detector_is_rivers(trigger: Trigger) -> None:
     ours, alarms = detector(Watch(trigger, direction="both"), [], seed=3), []
     for n, value in enumerate(errors()):
         theirs.update(value)
-        assert ours.update(value) == theirs.drift_detected
+        assert ours.read([value]) == ([0] if theirs.drift_detected else [])
         if theirs.drift_detected:
             alarms.append(n)
     assert alarms, "the stream should make every detector speak"
@@ -40,7 +39,7 @@ def test_a_detector_is_rivers(trigger: Trigger) -> None:
 
 @pytest.mark.parametrize("trigger", sorted(RIVER))
 def test_every_detector_of_river_can_be_made(trigger: Trigger) -> None:
-    assert detector(Watch(trigger), [], seed=0).update(0.0) is False
+    assert detector(Watch(trigger), [], seed=0).read([0.0]) == []
 
 
 def test_every_trigger_is_known() -> None:
@@ -56,8 +55,8 @@ def test_a_change_for_the_better_is_an_alarm_only_if_both_directions_count(
     better = [float(n % 3 != 0) for n in range(300)] + [0.0] * 300
     worse = [0.0] * 300 + [float(n % 3 != 0) for n in range(300)]
     found = {
-        (direction, name): sum(
-            map(detector(Watch(trigger, options, direction=direction), [], 1).update, values)
+        (direction, name): len(
+            detector(Watch(trigger, options, direction=direction), [], 1).read(values)
         )
         for direction in ("up", "both")
         for name, values in (("better", better), ("worse", worse))
@@ -69,7 +68,7 @@ def test_a_change_for_the_better_is_an_alarm_only_if_both_directions_count(
 
 def test_options_of_a_detector_are_rivers() -> None:
     strict, lax = (Watch("ddm", {"drift_threshold": value}) for value in (1.0, 30.0))
-    found = [sum(map(detector(watch, [], 0).update, errors())) for watch in (strict, lax)]
+    found = [len(detector(watch, [], 0).read(errors())) for watch in (strict, lax)]
     assert found[0] > found[1] == 0
 
 
@@ -81,7 +80,7 @@ def test_an_unknown_option_is_refused_with_those_that_exist() -> None:
 
 def test_oracle_periodic_and_never_say_what_they_are_told() -> None:
     places = {
-        trigger: [n for n in range(1, 31) if made.update(0.0)]
+        trigger: [place + 1 for place in made.read([0.0] * 30)]
         for trigger, made in {
             "oracle": detector(Watch("oracle"), [10, 20], 0),
             "periodic": detector(Watch("periodic", period=7), [10, 20], 0),
@@ -100,31 +99,37 @@ def fed(found: Monitors, values: list[float], step: int = 4) -> list[tuple[str, 
     """Two replicas, of which the second is never wrong; samples come in steps."""
     alarms = []
     for start in range(0, len(values), step):
-        row = torch.tensor(values[start : start + step])
-        both = torch.stack([row, torch.zeros_like(row)])
-        alarms += [
-            (a.part, a.replica, a.position)
-            for a in found.update(both, both, torch.ones_like(both).bool())
-        ]
+        row = values[start : start + step]
+        both = [row, [0.0] * len(row)]
+        alarms += [(a.part, a.replica, a.position) for a in found.read(both, both)]
     return alarms
 
 
 def test_replicas_and_parts_have_detectors_of_their_own() -> None:
     alarms = fed(monitors(), errors())
-    ddm = detector(Watch("ddm"), [], 0)
-    raised = [n for n, value in enumerate(errors(), 1) if ddm.update(value)]
+    raised = [place + 1 for place in detector(Watch("ddm"), [], 0).read(errors())]
     assert raised
     assert [p for part, replica, p in alarms if (part, replica) == ("a", 0)] == raised
     assert [(r, p) for part, r, p in alarms if part == "b"] == [(0, 6), (1, 8)]
     assert not [alarm for alarm in alarms if alarm[:2] == ("a", 1)]
 
 
-def test_samples_that_do_not_count_are_not_read() -> None:
-    found = Monitors({"b": Watch("oracle")}, [[1]], [0])
-    zeros = torch.zeros(1, 3)
-    assert found.update(zeros, zeros, torch.tensor([[True, False, False]])) == []
-    (alarm,) = found.update(zeros, zeros, torch.tensor([[False, True, True]]))
-    assert alarm.position == 2
+@pytest.mark.parametrize("trigger", [*sorted(RIVER), "oracle", "periodic"])
+@pytest.mark.parametrize("direction", ["up", "both"])
+def test_alarms_do_not_depend_on_how_many_values_come_at_once(
+    trigger: Trigger, direction: Direction
+) -> None:
+    values = [value * 0.7 for value in errors()] if trigger not in BINARY else errors()
+    watch = Watch(trigger, direction=direction, period=37)
+    whole = detector(watch, [100, 250], 1).read(values)
+    for step in (1, 7, 64):
+        made = detector(watch, [100, 250], 1)
+        found = [
+            start + place
+            for start in range(0, len(values), step)
+            for place in made.read(values[start : start + step])
+        ]
+        assert found == whole
 
 
 def test_a_restored_detector_goes_on_as_if_nothing_had_happened() -> None:

@@ -19,6 +19,7 @@ BENCHMARKS = {
     "transference": "every pair of experiences, against the plain loop over pairs",
     "startup": "streamsim --help",
     "prequential": "predict, then learn, against a plain loop; long streams",
+    "watched": "detectors in the loop, against the same run without them",
     "generators": "samples per second of drifting streams, against river's generators",
 }
 

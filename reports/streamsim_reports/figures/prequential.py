@@ -94,6 +94,7 @@ def draw_prequential(numbers: pd.DataFrame, axes: Axes) -> Axes:
     marks.line(axes, curve, "position", color="C0", label=plain(metric))
     if metric == "accuracy":
         marks.accuracy_axis(axes, curve)
+        marks.note(axes, f"{100 * curve['mean'].mean():.1f} %")
     else:
         axes.set_ylabel(plain(metric))
     label: str | None = "true drift"
@@ -119,6 +120,8 @@ def prequential_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
     """What the curve is, and what marks drifts and alarms where there are any."""
     sentences = ["Every sample is predicted before it is trained on."]
     series = set(numbers["series"])
+    if "accuracy" in series:
+        sentences.append("The percentage at the right of a panel is the mean over the stream.")
     if "drift" in series:
         sentences.append("Dashed vertical lines are true drifts.")
     if "alarm" in series:

@@ -13,6 +13,7 @@ from streamsim_reports.cohort import Arm, Cohort, gather
 from streamsim_reports.page import records, results, words
 from streamsim_reports.page.across import across
 from streamsim_reports.page.checks import checked
+from streamsim_reports.page.detectors import detectors
 from streamsim_reports.page.model import Cell, Chapter, Column, Detail, Page, Table
 from streamsim_reports.page.pictures import LEAD, pictures
 from streamsim_reports.page.scores import HEADLINES, Results
@@ -79,6 +80,7 @@ def _chapter(part: Results, name: str, scenario: str) -> Chapter:
         standings=results.standings(part, name),
         points=words.points(part),
         tables=[
+            *detectors(part, name),
             results.every_metric(part, name),
             results.by_experience(part, name),
             *results.differences(part, name),
