@@ -1,4 +1,4 @@
-"""Parts over a stream and a network, for one replica: options put in, samples taken, contexts made.
+"""Parts over a stream and a network, for one replica: options put in, samples taken, answers given.
 
 Shape letters: B batch, C classes.
 """
@@ -20,6 +20,7 @@ from streamsim.strategy import (
     Context,
     Params,
     Part,
+    Predictor,
     State,
     mask,
     overrides,
@@ -172,6 +173,55 @@ class Composed:
         """The mean of the criterion between steps, where `seen` classes (`[C]` bool) count."""
         parts = self._traced(world.values)
         return self.context(world, carry.params, carry.states, seen, experience, parts).loss
+
+    # -- answers ------------------------------------------------------------------------------
+    def predictor(
+        self, ctx: Context, parts: Mapping[str, Part], states: Mapping[str, State]
+    ) -> Predictor:
+        """How the strategy answers: by its predictor, or by its logits."""
+
+        def by_logits(batch: Batch) -> Tensor:
+            return ctx.forward(ctx.params, batch)
+
+        for name in self.with_hook["predictor"]:
+            return parts[name].predictor(ctx, states[name])
+        return by_logits
+
+    def answers(
+        self, carry: Carry, world: World, experience: Tensor, ids: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores `[B, C]` between steps, and the labels of the samples."""
+        parts = self._traced(world.values)
+        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
+        batch = self.take(world, ids)
+        return self.predictor(ctx, parts, carry.states)(batch), batch.y
+
+    def correct(
+        self,
+        carry: Carry,
+        world: World,
+        experience: Tensor,
+        tests: Sequence[tuple[Tensor, Tensor]],
+        batch_size: int,
+    ) -> Tensor:
+        """Correct predictions on each test set of (padded ids, size), `[len(tests)]` int64."""
+        parts = self._traced(world.values)
+        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
+        # before anything has been seen, every class is allowed: initial accuracy is chance
+        allowed = carry.seen | ~carry.seen.any()
+
+        predict = self.predictor(ctx, parts, carry.states)
+        counts = []
+        for ids, size in tests:
+            count = torch.zeros((), dtype=torch.int64, device=ids.device)
+            for start in range(0, ids.shape[0], batch_size):
+                chosen = ids[start : start + batch_size]
+                real = torch.arange(start, start + chosen.shape[0], device=ids.device) < size
+                batch = self.take(world, chosen)
+                best = mask(predict(batch), allowed).argmax(-1)
+                count = count + ((best == batch.y) & real).sum()
+            counts.append(count)
+        return torch.stack(counts)
 
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:

@@ -22,13 +22,11 @@ from streamsim.strategy import (
     Data,
     Params,
     Part,
-    Predictor,
     Rehearsal,
     Setup,
     State,
     StepContext,
     Update,
-    mask,
     overrides,
 )
 from streamsim.stream import Batch, GeneratingView
@@ -193,7 +191,7 @@ class Program(Composed):
             # nothing is learned from them now
             params = {name: p.detach() for name, p in ctx.params.items()}
             now = self.context(world, params, states, ctx.seen, inputs.experience, parts)
-            return self._predict(now, parts, states)(self._come(world, inputs.asked)).detach()
+            return self.predictor(now, parts, states)(self._come(world, inputs.asked)).detach()
         scores = aux.logits[: inputs.ids.shape[0]]
         for name in self.with_hook["predictor"]:
             incoming = self._step_context(ctx, aux, inputs, name).incoming
@@ -291,55 +289,6 @@ class Program(Composed):
             logits=aux.logits,
             plan=inputs.plans.get(name, {}),
         )
-
-    # -- evaluation ---------------------------------------------------------------------------
-    def _predict(
-        self, ctx: Context, parts: Mapping[str, Part], states: Mapping[str, State]
-    ) -> Predictor:
-        """How the strategy answers: by its predictor, or by its logits."""
-
-        def by_logits(batch: Batch) -> Tensor:
-            return ctx.forward(ctx.params, batch)
-
-        for name in self.with_hook["predictor"]:
-            return parts[name].predictor(ctx, states[name])
-        return by_logits
-
-    def answers(
-        self, carry: Carry, world: World, experience: Tensor, ids: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Scores `[B, C]` between steps, and the labels of the samples."""
-        parts = self._traced(world.values)
-        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
-        batch = self.take(world, ids)
-        return self._predict(ctx, parts, carry.states)(batch), batch.y
-
-    def correct(
-        self,
-        carry: Carry,
-        world: World,
-        experience: Tensor,
-        tests: Sequence[tuple[Tensor, Tensor]],
-        batch_size: int,
-    ) -> Tensor:
-        """Correct predictions on each test set of (padded ids, size), `[len(tests)]` int64."""
-        parts = self._traced(world.values)
-        ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
-        # before anything has been seen, every class is allowed: initial accuracy is chance
-        allowed = carry.seen | ~carry.seen.any()
-
-        predict = self._predict(ctx, parts, carry.states)
-        counts = []
-        for ids, size in tests:
-            count = torch.zeros((), dtype=torch.int64, device=ids.device)
-            for start in range(0, ids.shape[0], batch_size):
-                chosen = ids[start : start + batch_size]
-                real = torch.arange(start, start + chosen.shape[0], device=ids.device) < size
-                batch = self.take(world, chosen)
-                best = mask(predict(batch), allowed).argmax(-1)
-                count = count + ((best == batch.y) & real).sum()
-            counts.append(count)
-        return torch.stack(counts)
 
 
 def _joined(pieces: Sequence[Tensor]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from torch import Tensor
 from streamsim.compilation import signature
 from streamsim.flow import Inputs, Moving, Passed, World
 from streamsim.program import Program
-from streamsim.trees import Tree, flatten, map_tree, over_first_axis
+from streamsim.trees import Tree, flatten, map_tree, over_first_axis, stack
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,17 @@ class Stepper:
     def lift(self, function: Callable[..., Any], at_once: int | None = None) -> Callable[..., Any]:
         """The function of one replica as a function of all, replica axis first everywhere."""
         return function if self.alone else over_first_axis(function, at_once)
+
+    def stack(self, trees: Sequence[Tree]) -> Tree:
+        """One tree of each replica as one of all."""
+        return trees[0] if self.alone else stack(list(trees))
+
+    def rows(self, values: Tensor) -> Tensor:
+        """Per-replica results with the replica axis first, also of one replica."""
+        return values[None] if self.alone else values
+
+    def index(self, experience: int) -> Tensor:
+        return torch.tensor(experience, device=self.device)
 
     def signature(self, example: Tree) -> str:
         shapes = [(k, tuple(v.shape), str(v.dtype)) for k, v in flatten(example).items()]

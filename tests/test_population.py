@@ -313,7 +313,7 @@ def test_an_eager_step_equals_one_of_functional_gradients(
     train(learner, [0])
     learner.begin(1)
     inputs = learner._plan(1, range(learner.num_steps(1))).inputs
-    moving = learner._moving()
+    moving = learner._stretches.moving(learner.carry)
     for each in unstack(inputs, inputs.ids.shape[0]):
         given = moving, learner.carry.states, learner.world, each
         eager, eager_loss, _ = learner._stepper.eager(*given)

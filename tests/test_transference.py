@@ -297,14 +297,15 @@ def test_measuring_changes_nothing_and_gives_the_same_again() -> None:
 def test_few_samples_are_the_replicas_own_and_differ_from_each_other() -> None:
     learner = _population(lrs=(0.1,))
     learner.transference(TransferenceOptions(samples=7), -1)
-    assert learner._sides is not None
+    sides = learner._evaluation._sides
+    assert sides is not None
     for replica, drawn in enumerate(learner.replicas):
         for number, experience in enumerate(drawn.experiences):
-            train, test = (side.ids[replica, number].tolist() for side in learner._sides)
+            train, test = (side.ids[replica, number].tolist() for side in sides)
             assert len(set(train)) == len(set(test)) == 7
             assert set(train) <= set(experience.train.tolist())
             assert set(test) <= set(experience.test.tolist())
-    assert not torch.equal(learner._sides.train.ids[0], learner._sides.train.ids[1])
+    assert not torch.equal(sides.train.ids[0], sides.train.ids[1])
 
 
 def test_memory_bounds_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,9 +126,10 @@ class Loop:
 
     def __init__(self, population: Population, work: Work) -> None:
         population.transference(TransferenceOptions(samples=work.samples), -1)  # draws samples
-        assert population._sides is not None
+        sides = population._evaluation._sides
+        assert sides is not None
         self.weights = population.parameters()
-        train, test = population._sides
+        train, test = sides
         self.train = [self._read(population, r, train.ids[r]) for r in range(NUM_REPLICAS)]
         self.test = [self._read(population, r, test.ids[r]) for r in range(NUM_REPLICAS)]
         self.model = network(work.inputs, (work.hidden,), NUM_CLASSES)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from streamsim import configuration
+from streamsim import resolution
 from streamsim.chunks import make_chunks
 from streamsim.compilation import Compiler
 from streamsim.drive import stretches
@@ -53,7 +53,7 @@ def learner(way: str, batch_size: int, num_samples: int) -> Learner:
     }
     if way == "loss":
         options["strategy.on-drift:watch.signal"] = "loss"
-    wanted, objects = configuration.resolve(
+    wanted, objects = resolution.resolve(
         "sea-abrupt", WAYS[way], "mlp", options, REPLICAS, {}, None, prequential=True
     )
     (chunk,) = make_chunks(

@@ -77,7 +77,9 @@ def test_only_the_replicas_concerned_react(kit: Kit, monkeypatch: pytest.MonkeyP
     watch = learner.program.parts[0].watch()
     assert watch is not None
     watches = {"on-drift:reset": watch}
-    monkeypatch.setattr(learner, "_monitors", Monitors(watches, [[], [15], []], [0, 1, 2]))
+    assert learner._watchers is not None
+    monitors = Monitors(watches, [[], [15], []], [0, 1, 2])
+    monkeypatch.setattr(learner._watchers, "monitors", monitors)
     kit.train(learner, 0)
     naive = trained(kit, Naive(), 0)
     kit.assert_same(kit.weights(learner, 1), start)
@@ -99,7 +101,8 @@ def test_boost_learns_faster_for_as_many_steps_as_it_says(kit: Kit) -> None:
     # one alarm only, after 4 samples
     watch = part.watch()
     assert watch is not None
-    boosted._monitors = Monitors(
+    assert boosted._watchers is not None
+    boosted._watchers.monitors = Monitors(
         {part.name: watch._replace(trigger="oracle")}, [[3]] * 3, [0, 1, 2]
     )
     kit.train(boosted, 0)

@@ -35,7 +35,7 @@ class LabelDelay:
     )
 
     delay: int = Field(
-        default=100, ge=0, description="training samples that come between a sample and its label"
+        default=50, ge=0, description="training samples that come between a sample and its label"
     )
 
     def modify(self, stream: Stream) -> Stream:
