@@ -28,6 +28,9 @@ from streamsim.strategy import (
 )
 from streamsim.stream import Batch, Reveal, Stream, Tables
 
+# numbers of a batch's logits: fewer take least time as one softmax, which is slow over few classes
+FEW = 512
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -163,9 +166,7 @@ class Composed:
     ) -> Tensor:
         for name in self.with_hook["criterion"]:
             return parts[name].criterion(ctx, states.get(name, {}), logits, batch)
-        # cross-entropy, spelt out: torch's own has no batching rule and costs more under vmap
-        allowed = mask(logits, ctx.seen)
-        return -allowed.log_softmax(-1).gather(-1, batch.y[:, None])[:, 0]
+        return cross_entropy(mask(logits, ctx.seen), batch.y)
 
     def base_loss(
         self, carry: Carry, world: World, experience: Tensor, seen: Tensor
@@ -222,6 +223,13 @@ class Composed:
                 count = count + ((best == batch.y) & real).sum()
             counts.append(count)
         return torch.stack(counts)
+
+
+def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    """`[B]`, spelt out: torch's own has no batching rule and costs more under vmap."""
+    if logits.numel() < FEW:
+        return -logits.log_softmax(-1).gather(-1, label[:, None])[:, 0]
+    return logits.logsumexp(-1) - logits.gather(-1, label[:, None])[:, 0]
 
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:

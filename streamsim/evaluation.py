@@ -48,7 +48,7 @@ class Evaluation:
 
         def correct(carry: Carry, world: World, tests: Any) -> Tensor:
             index = self.stepper.index(max(after, 0))
-            return self.program.correct(carry, world, index, tests, self._at_once)
+            return self.program.correct(carry, world, index, tests, self.at_once)
 
         counts: Tensor = self.stepper.lift(correct)(carry, self.world, tests)
         return self.stepper.rows(counts).cpu()
@@ -60,7 +60,7 @@ class Evaluation:
             return self.program.answers(carry, world, self.stepper.index(experience), ids)
 
         found = []
-        for ids in torch.split(samples.ids, self._at_once, dim=-1):
+        for ids in torch.split(samples.ids, self.at_once, dim=-1):
             scores, label = self.stepper.lift(answers)(carry, self.world, ids)
             counts = torch.ones_like(label, dtype=torch.bool)
             judged = label, *predictions(carry.seen, scores, label), counts
@@ -68,7 +68,7 @@ class Evaluation:
         return Judged(*(torch.cat(each, dim=1) for each in zip(*found, strict=True)))
 
     @property
-    def _at_once(self) -> int:
+    def at_once(self) -> int:
         """Samples of every replica that are evaluated together."""
         floats = max(1, torch.Size(self.program.stream.spec.input_shape).numel()) * self.size
         return max(32, EVAL_FLOATS // floats)

@@ -9,6 +9,7 @@ Shape letters: R replicas, S steps of a stretch, B batch, N padded samples, C cl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -95,9 +96,10 @@ class Population:
     def _lift(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._stepper.lift(function)
 
-    @cached_property
-    def _large_products(self) -> bool:
-        return not self._alone and products.gain(p[0] for p in self.carry.params.values())
+    def _fast_products(self, rows: int) -> AbstractContextManager[None]:
+        """While about so many samples meet each replica's weights at once."""
+        weights = [] if self._alone else [p[0] for p in self.carry.params.values()]
+        return products.by_onednn(products.gain(weights, rows))
 
     # -- learner ------------------------------------------------------------------------------
     def start(self) -> None:
@@ -152,7 +154,7 @@ class Population:
 
     def train(self, experience: int, steps: range) -> None:
         """Make a stretch of steps of an experience; an alarm is answered between two of them."""
-        with products.by_onednn(self._large_products):
+        with self._fast_products(2 * self.program.train.batch_size):  # as many old as new ones
             while len(steps) > 0:
                 steps = self._stretch(experience, steps)
 
@@ -230,7 +232,7 @@ class Population:
 
     def correct(self, experiences: Sequence[int], after: int) -> Tensor:
         """Correct predictions `[R, len(experiences)]` and nothing changed."""
-        with torch.no_grad(), products.by_onednn(self._large_products):
+        with torch.no_grad(), self._fast_products(self._evaluation.at_once):
             return self._evaluation.correct(self.carry, experiences, after)
 
     def test_sizes(self, experiences: Sequence[int]) -> Tensor:
@@ -239,7 +241,8 @@ class Population:
 
     def transference(self, options: TransferenceOptions, after: int) -> PairLosses:
         """Losses on every experience before and after a step on every one."""
-        with torch.no_grad(), products.by_onednn(self._large_products):
+        rows = options.samples * self.program.stream.spec.num_experiences
+        with torch.no_grad(), self._fast_products(rows):
             return self._evaluation.transference(self.carry, options, after)
 
     def meta_transference(self, options: TransferenceOptions) -> Mapping[int, PairLosses]:

@@ -18,15 +18,12 @@ import torch
 from torch import Tensor
 
 LARGE = 2**22  # multiply-adds of one product that repay a call of their own
-ROWS = 128  # about the most samples that meet a weight matrix in a step
 
 
-def gain(weights: Iterable[Tensor]) -> bool:
-    """Whether networks with these weights, one of many, have products that gain here."""
-    return (
-        any(w.ndim == 2 and w.numel() * ROWS >= LARGE and w.device.type == "cpu" for w in weights)
-        and _leaves_avx512_unused()
-    )
+def gain(weights: Iterable[Tensor], rows: int) -> bool:
+    """Whether products of `rows` samples with these weights, of one replica, gain here."""
+    sizes = [w.numel() for w in weights if w.ndim == 2 and w.device.type == "cpu"]
+    return rows * max(sizes, default=0) >= LARGE and _leaves_avx512_unused()
 
 
 @contextmanager

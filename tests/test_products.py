@@ -95,6 +95,8 @@ def test_only_large_weights_of_processors_with_unused_units_gain(
     for vendor, gains in (("vendor_id : AuthenticAMD", True), ("GenuineIntel", False)):
         products._leaves_avx512_unused.cache_clear()
         monkeypatch.setattr(products, "_vendor", lambda vendor=vendor: vendor)
-        assert products.gain([torch.zeros(256, 784)]) is gains
-        assert not products.gain([torch.zeros(100, 100), torch.zeros(10**6)])
+        assert products.gain([torch.zeros(256, 784)], rows=64) is gains
+        assert products.gain([torch.zeros(64, 100)], rows=1280) is gains
+        assert not products.gain([torch.zeros(100, 100), torch.zeros(10**6)], rows=64)
+        assert not products.gain([], rows=1280)
     products._leaves_avx512_unused.cache_clear()
