@@ -10,16 +10,8 @@ import pandas as pd
 
 from streamsim.metrics.arrays import REPLICA, Floats, check_columns
 
-COLUMNS = [
-    *REPLICA,
-    "watcher",
-    "drifts",
-    "detected",
-    "missed",
-    "false_alarms",
-    "delay",
-    "time_between_false_alarms",
-]
+SCORES = ("missed", "false_alarms", "delay", "time_between_false_alarms")
+COLUMNS = [*REPLICA, "watcher", "drifts", "detected", *SCORES]
 
 
 def detection(

@@ -40,7 +40,8 @@ NOT_ASKED = {  # tables that a finished run may do without
     "prequential": "this run was not judged while learning; run with --prequential",
     "prequential_classes": "this run was not judged while learning; run with --prequential",
     "alarms": "no detector watched this run; add a part such as on-drift:watch",
-    "drifts": "this run was not judged while learning; run with --prequential",
+    "drifts": "this run has no true drifts: nobody knows those of its stream, or it was not judged "
+    "while learning (--prequential)",
     "transference": "this run has no transference; run with --transference",
     "meta_transference": "this run has no transference between episodes; run a strategy that "
     "meta-learns, such as maml-init, with --transference",

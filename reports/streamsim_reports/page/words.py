@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streamsim.metrics import METRICS, mean_ci
+from streamsim.metrics.checks import NOTHING_WATCHED
 from streamsim_reports.page import detectors
 from streamsim_reports.page.model import Answer, Point
 from streamsim_reports.page.records import seed_count, status
@@ -214,11 +215,14 @@ def _open(results: Results) -> Iterator[str]:
 
 
 def _undefined(results: Results) -> Iterator[str]:
-    """Metrics that no arm has, by the reason they have in common."""
+    """Metrics that no arm has, by the reason they have in common.
+
+    A run without detectors leaves nothing open.
+    """
     reasons: dict[str, list[str]] = {}
     for name, metric in METRICS.items():
         notes = {score.note for score in results.of(name)}
-        if not results.ranked(name) and len(notes) == 1:
+        if not results.ranked(name) and len(notes) == 1 and NOTHING_WATCHED not in notes:
             reasons.setdefault(notes.pop(), []).append(metric.title)
     for reason, titles in reasons.items():
         yield f"{listed(titles)}: {reason}."
