@@ -29,7 +29,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     ),
     # what detectors said, after how many samples; `watcher` is the place of a part in the strategy
     "alarms": ("setting", "seed", "position", "watcher"),
-    "drifts": ("setting", "seed", "position"),  # the truth, which no learner sees
+    "drifts": ("setting", "seed", "position"),  # where true ones begin, which no learner sees
     # what a step on the source does to the target: between experiences, after training on
     # one, and between episodes, after outer steps of meta-training
     "transference": PAIRS,

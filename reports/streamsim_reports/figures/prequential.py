@@ -138,8 +138,9 @@ def draw_comparison(numbers: pd.DataFrame, axes: Axes) -> Axes:
 
 def comparison_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
     curves = numbers[numbers["series"] != "drift"]
-    drifts = " Dashed vertical lines are true drifts." if len(curves) < len(numbers) else ""
-    about = f"Every sample is predicted before it is trained on, stretch by stretch.{drifts}"
+    about = "Every sample is predicted before it is trained on, stretch by stretch."
+    if len(curves) < len(numbers):
+        about += " Dashed vertical lines are the beginnings of true drifts."
     return caption(cohort, curves, about)
 
 
@@ -159,7 +160,7 @@ def prequential_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
     if "accuracy" in series:
         sentences.append("The percentage at the right of a panel is the mean over the stream.")
     if "drift" in series:
-        sentences.append("Dashed vertical lines are true drifts.")
+        sentences.append("Dashed vertical lines are the beginnings of true drifts.")
     if "alarm" in series:
         sentences.append("Triangles are alarms of a detector, larger where more seeds have one.")
     curves = numbers[~numbers["series"].isin(["drift", "alarm"])]
