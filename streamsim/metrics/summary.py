@@ -30,6 +30,20 @@ REPLICA_COLUMNS = ["setting", "seed", "metric", "value", "note"]
 PROTOCOLS = ("class", "task", "domain")
 
 
+class Summary(pd.DataFrame):
+    """A summary; printed, numbers come first, and below them why there are no others."""
+
+    def __repr__(self) -> str:
+        if list(self.columns) != COLUMNS or self.empty:
+            return super().__repr__()
+        known = self[self["mean"].notna()]
+        one = self["setting"].nunique() == 1
+        shown = known.drop(columns=["note", "setting"] if one else ["note"])
+        reasons = self[self["note"] != ""].groupby("note", sort=False)["metric"].unique()
+        notes = [f"{', '.join(metrics)}: {note}" for note, metrics in reasons.items()]
+        return "\n".join([shown.to_string(index=False), *notes])
+
+
 class _Outcome(NamedTuple):
     """One metric of one setting."""
 
@@ -84,7 +98,7 @@ def summarize(
             accuracy, continual, replicas, joint, protocol, prequential, detection
         )
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return Summary(rows, columns=COLUMNS)
 
 
 def per_replica(
