@@ -164,8 +164,9 @@ def summary_lines(run: Run) -> list[str]:
             label = f"setting {row['setting']}  " if len(run.settings) > 1 else ""
             half = f" ± {row['ci95']:.4f}" if row["ci95"] == row["ci95"] else ""
             diverged = f", {row['num_diverged']} diverged" if row["num_diverged"] else ""
-            seeds = f"({row['num_seeds']} seeds{diverged})"
-            lines.append(f"{label}{row['metric']:<29}{row['mean']:.4f}{half} {seeds}")
+            plural = "" if row["num_seeds"] == 1 else "s"
+            seeds = f"({row['num_seeds']} seed{plural}{diverged})"
+            lines.append(f"{label}{row['metric']:<30}{row['mean']:.4f}{half} {seeds}")
     return lines
 
 

@@ -86,7 +86,7 @@ def test_every_kind_can_be_drawn_saved_and_told(name: str, full: Cohort) -> None
     content = render(drawn, "svg")
     root = ET.fromstring(content)
     shown = " ".join(root.itertext())
-    assert kind.title in shown
+    assert f"{kind.title}: split-digits" in shown
     assert len(content) < 400_000
 
 
@@ -178,6 +178,15 @@ def test_arms_are_compared_while_learning_in_one_panel_with_drifts_once(
         rows = found[(found["label"] == label) & (found["series"] == "accuracy")]
         assert np.array_equal(lines[label].get_ydata(), rows.sort_values("position")["mean"])
     assert len(axes.lines) == 2 + found[found["series"] == "drift"]["position"].nunique()
+
+
+def test_a_single_map_leaves_no_empty_half(tmp_path: Path, write_run: WriteRun) -> None:
+    (axes, bar) = figure(KINDS["accuracy-matrix"], gather([write_run(tmp_path / "r")])).axes
+    drawn = axes.figure
+    assert drawn is not None
+    drawn.draw_without_rendering()  # type: ignore[union-attr]
+    assert axes.get_position().x0 < 0.25
+    assert bar.get_position().x1 > 0.8
 
 
 def test_panels_that_share_an_axis_show_all_of_each(
