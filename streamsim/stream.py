@@ -95,10 +95,10 @@ class Replica:
     experiences: Sequence[Experience]
     tables: Tables
     meta: Tensor | None = None  # [classes, samples] ids of classes kept apart for meta-training
-    drifts: Sequence[int] | None = None  # true ones, in samples; hidden; None: every new experience
+    drifts: Sequence[int] | None = None  # where true ones begin; hidden; None: new experiences
 
     def true_drifts(self) -> list[int]:
-        """How many samples come before each true drift."""
+        """How many samples come before each true drift, which begins where a new concept occurs."""
         if self.drifts is not None:
             return list(self.drifts)
         sizes = itertools.accumulate(len(experience.coming) for experience in self.experiences)

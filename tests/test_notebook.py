@@ -62,6 +62,8 @@ def test_the_metrics_are_those_of_the_summary(run: Run) -> None:
     assert "Stability gap" not in shown
     accuracy = run.table("accuracy")
     learned = accuracy[accuracy["on"] == accuracy["after"]].groupby("on")["accuracy"].mean()
+    assert matrix[0][1:] == ["1", "2", "3", "4", "5"]
+    assert [row[0] for row in matrix[1:]] == [f"after {n}" for n in range(1, 6)]
     diagonal = [matrix[i + 1][i + 1] for i in range(5)]
     assert diagonal == [f"{value:.2f}" for value in learned]
 

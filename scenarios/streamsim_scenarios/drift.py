@@ -184,7 +184,7 @@ class Drift:
                 for k, number in enumerate(self.concepts)
                 for name, tensor in concept.prepare(key, number).items()
             }
-            return Replica(experiences, {"key": key, **tables})
+            return Replica(experiences, {"key": key, **tables}, drifts=takeovers.begins())
 
         view = DriftView(concept, takeovers, self.n_samples, self.test_samples, self.scaled)
         return Stream(spec, {}, view, draw)

@@ -58,6 +58,18 @@ class Takeovers:
         """Whether samples may stand between two concepts."""
         return any(width > 0 and kind == "incremental" for _, width, kind in self._each())
 
+    def begins(self) -> list[int]:
+        """How many samples come before each takeover begins: half a width before its position.
+
+        That is where drift begins (Gama et al. 2014): an incremental takeover has moved nothing
+        before, and 12 % of a gradual one's samples there are of the new concept already; MOA's
+        width spans what lies between that and 88 %.
+
+        >>> Takeovers((100, 500), (0, 80)).begins()
+        [100, 460]
+        """
+        return sorted({max(0, position - width // 2) for position, width, _ in self._each()})
+
     def settled(self) -> Takeovers:
         """For what has no moment of its own: gradual takeovers are over by their positions."""
         widths = [width if kind == "incremental" else 0 for _, width, kind in self._each()]

@@ -6,6 +6,7 @@ Adding a metric is one entry.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamsim.metrics import continual, matrix
 from streamsim.metrics.arrays import Floats, Ints
@@ -18,13 +19,16 @@ from streamsim.metrics.checks import (
     lower_triangle,
     needs_accuracies,
     needs_continual,
+    needs_detection,
     needs_initial,
     needs_judging,
     needs_reference,
+    needs_score,
     needs_two_experiences,
     needs_visible_future,
     past_columns,
 )
+from streamsim.metrics.detection import SCORES
 from streamsim.metrics.metric import Check, Metric, MetricData
 from streamsim.metrics.prequential import CURVES
 
@@ -103,6 +107,27 @@ def _while_learning(curve: str, reference: str) -> Metric:
     )
 
 
+def _of_detectors(score: str, name: str, lacking: str, *, higher_is_better: bool) -> Metric:
+    """One of SCORES, mean over the parts of a strategy that watch.
+
+    `lacking` says why a replica has no number.
+    """
+    place = SCORES.index(score)
+
+    def values(data: MetricData) -> Floats:
+        assert data.detected_KD is not None
+        return data.detected_KD[:, place]
+
+    found = _entry(
+        name,
+        values,
+        "Gama et al. 2014",
+        first_of(needs_detection, needs_score(place, lacking)),
+        higher_is_better=higher_is_better,
+    )
+    return replace(found, lacking=lacking)
+
+
 def _forward_transfer(data: MetricData) -> Floats:
     return matrix.forward_transfer(data.accuracy_KEE, data.initial_KE)
 
@@ -160,6 +185,15 @@ _ENTRIES = (
     _while_learning("kappa_temporal", "Žliobaitė et al. 2015"),
     _while_learning("balanced_accuracy", "Brodersen et al. 2010"),
     _while_learning("log_loss", "Good 1952"),
+    _of_detectors("missed", "missed_drifts", "no scores", higher_is_better=False),
+    _of_detectors("false_alarms", "false_alarms", "no scores", higher_is_better=False),
+    _of_detectors("delay", "detection_delay", "no drift was detected", higher_is_better=False),
+    _of_detectors(
+        "time_between_false_alarms",
+        "time_between_false_alarms",
+        "no alarm was false",
+        higher_is_better=True,
+    ),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ENTRIES}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from streamsim.metrics.metric import Check, MetricData
 
+NOTHING_WATCHED = "no detector watched this run: add a part such as on-drift:reset"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -38,6 +39,24 @@ def needs_judging(data: MetricData) -> str | None:
     if data.judged_KM is None:
         return "needs predictions made before learning: run with --prequential"
     return None
+
+
+def needs_detection(data: MetricData) -> str | None:
+    if data.detected_KD is None:
+        return NOTHING_WATCHED
+    if np.isnan(data.detected_KD).all():
+        return "needs a stream that knows its drifts, and judging: run with --prequential"
+    return None
+
+
+def needs_score(place: int, reason: str) -> Check:
+    """A check that some replica has the number at this place of SCORES."""
+
+    def check(data: MetricData) -> str | None:
+        assert data.detected_KD is not None
+        return reason if np.isnan(data.detected_KD[:, place]).all() else None
+
+    return check
 
 
 def needs_initial(data: MetricData) -> str | None:

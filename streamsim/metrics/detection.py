@@ -10,16 +10,8 @@ import pandas as pd
 
 from streamsim.metrics.arrays import REPLICA, Floats, check_columns
 
-COLUMNS = [
-    *REPLICA,
-    "watcher",
-    "drifts",
-    "detected",
-    "missed",
-    "false_alarms",
-    "delay",
-    "time_between_false_alarms",
-]
+SCORES = ("missed", "false_alarms", "delay", "time_between_false_alarms")
+COLUMNS = [*REPLICA, "watcher", "drifts", "detected", *SCORES]
 
 
 def detection(
@@ -28,10 +20,11 @@ def detection(
     """One row for each replica and watching part.
 
     `alarms` and `drifts` are a run's tables, `lengths` has the columns setting, seed, length (of
-    the stream, in samples) and watcher. An alarm detects the drift before it if none did so earlier
-    and it comes within `tolerance` samples (None: before the next drift); every other alarm is
-    false. `delay` is the mean over detected drifts, in samples, and `time_between_false_alarms`
-    the samples of a stream for each of its false alarms; NaN where there are none.
+    the stream, in samples) and watcher. A drift is where it begins. An alarm detects the drift
+    before it if none did so earlier and it comes within `tolerance` samples (None: before the next
+    drift); every other alarm is false. `delay` is the mean over detected drifts, in samples, and
+    `time_between_false_alarms` the samples of a stream for each of its false alarms; NaN where
+    there are none.
 
     >>> where = {"setting": 0, "seed": 7}
     >>> alarms = pd.DataFrame({**where, "watcher": 0, "position": [40, 110, 130]})

@@ -1,6 +1,6 @@
 """What a metric is, and what it may look at.
 
-Shape letters: K replicas, E experiences, S moments, M of CURVES.
+Shape letters: K replicas, E experiences, S moments, M of CURVES, D of detection.SCORES.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class MetricData:
     experience_KS: Ints | None = None  # experience in training at each moment, or PADDING
     reference_E: Floats | None = None  # accuracy of a jointly trained model, None without one
     judged_KM: Floats | None = None  # over the whole stream, by CURVES; None without judging
+    detected_KD: Floats | None = None  # by SCORES, NaN where unknown; None if nothing watched
     protocol: str | None = None  # "class", "task", "domain" or not told
 
     @property
@@ -41,3 +42,4 @@ class Metric:
     higher_is_better: bool
     reference: str
     undefined: Check
+    lacking: str = "accuracies are missing"  # said of replicas without a number

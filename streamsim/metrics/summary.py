@@ -1,38 +1,47 @@
 """Metrics of a run, or why there are none: `summarize` over seeds, `per_replica` one by one.
 
-Shape letters: K replicas, E experiences, S moments.
+Shape letters: K replicas, E experiences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from streamsim.metrics.arrays import (
-    PADDING,
     REPLICA,
     Floats,
     Ints,
     accuracy_matrices,
     check_columns,
-    continual_curves,
     replica_positions,
 )
 from streamsim.metrics.catalogue import METRICS
 from streamsim.metrics.estimate import mean_ci
+from streamsim.metrics.gathering import detected, gather, judged, select
 from streamsim.metrics.metric import Metric, MetricData
-from streamsim.metrics.prequential import CURVES
 
 COLUMNS = ["setting", "metric", "mean", "ci95", "num_seeds", "num_diverged", "note"]
 REPLICA_COLUMNS = ["setting", "seed", "metric", "value", "note"]
 PROTOCOLS = ("class", "task", "domain")
 
-Number = TypeVar("Number", np.float64, np.int64)
+
+class Summary(pd.DataFrame):
+    """A summary; printed, numbers come first, and below them why there are no others."""
+
+    def __repr__(self) -> str:
+        if list(self.columns) != COLUMNS or self.empty:
+            return super().__repr__()
+        known = self[self["mean"].notna()]
+        one = self["setting"].nunique() == 1
+        shown = known.drop(columns=["note", "setting"] if one else ["note"])
+        reasons = self[self["note"] != ""].groupby("note", sort=False)["metric"].unique()
+        notes = [f"{', '.join(metrics)}: {note}" for note, metrics in reasons.items()]
+        return "\n".join([shown.to_string(index=False), *notes])
 
 
 class _Outcome(NamedTuple):
@@ -53,6 +62,7 @@ def summarize(
     joint: pd.DataFrame | None = None,
     protocol: Mapping[str, object] | None = None,
     prequential: pd.DataFrame | None = None,
+    detection: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """All metrics of a run, one row per setting and metric, in the order of METRICS.
 
@@ -62,7 +72,8 @@ def summarize(
     of the same scenario: its final accuracies, averaged over seeds, are the reference of
     intransigence. `protocol["setting"]` may tell that the stream is "class", "task" or "domain"
     incremental. `prequential` is what `prequential_curves` makes of a run that was judged while
-    learning.
+    learning, `detection` what the function of that name makes of one that watched for drift: no
+    rows where nobody knows the drifts.
 
     >>> table = pd.DataFrame(
     ...     [(0, seed, i, j, [[0.9, 0.1], [0.6, 0.8]][i][j])
@@ -83,9 +94,11 @@ def summarize(
             len(found.diverged),
             found.note,
         )
-        for found in _outcomes(accuracy, continual, replicas, joint, protocol, prequential)
+        for found in _outcomes(
+            accuracy, continual, replicas, joint, protocol, prequential, detection
+        )
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return Summary(rows, columns=COLUMNS)
 
 
 def per_replica(
@@ -95,6 +108,7 @@ def per_replica(
     joint: pd.DataFrame | None = None,
     protocol: Mapping[str, object] | None = None,
     prequential: pd.DataFrame | None = None,
+    detection: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every metric of every replica: what `summarize` takes its means of, from the same arguments.
 
@@ -112,7 +126,9 @@ def per_replica(
     """
     rows = [
         row
-        for found in _outcomes(accuracy, continual, replicas, joint, protocol, prequential)
+        for found in _outcomes(
+            accuracy, continual, replicas, joint, protocol, prequential, detection
+        )
         for row in _replica_rows(found)
     ]
     return pd.DataFrame(rows, columns=REPLICA_COLUMNS)
@@ -138,17 +154,19 @@ def _outcomes(
     joint: pd.DataFrame | None,
     protocol: Mapping[str, object] | None,
     prequential: pd.DataFrame | None,
+    detection: pd.DataFrame | None,
 ) -> Iterator[_Outcome]:
     """Setting by setting, in the order of METRICS."""
     # A run that was to be continually evaluated but never got that far has an empty table.
     inside = continual if continual is not None and not continual.empty else None
     diverged = _diverged(accuracy, inside, replicas)
     everyone = _everyone([t for t in (accuracy, inside, replicas) if t is not None])
-    data = _gather(everyone, accuracy, inside)
+    data = gather(everyone, accuracy, inside)
     data = replace(
         data,
         reference_E=_joint_reference(joint),
-        judged_KM=None if prequential is None else _judged(everyone, prequential),
+        judged_KM=None if prequential is None else judged(everyone, prequential),
+        detected_KD=None if detection is None else detected(everyone, detection),
         protocol=_protocol(protocol),
     )
 
@@ -156,7 +174,7 @@ def _outcomes(
     setting_K, seed_K = (everyone[key].to_numpy(dtype=np.int64) for key in REPLICA)
     for setting in np.unique(setting_K):
         healthy_K = (setting_K == setting) & ~diverged_K
-        healthy = _select(data, np.flatnonzero(healthy_K))
+        healthy = select(data, np.flatnonzero(healthy_K))
         gone = seed_K[(setting_K == setting) & diverged_K]
         for metric in METRICS.values():
             values_K, note = _evaluate(metric, healthy)
@@ -177,60 +195,8 @@ def _evaluate(metric: Metric, healthy: MetricData) -> tuple[Floats, str]:
     if num_missing == num_healthy:
         return nothing_K, "no replica has all the accuracies it needs"
     if num_missing:
-        return values_K, f"{num_missing} of {num_healthy} replicas left out: accuracies are missing"
+        return values_K, f"{num_missing} of {num_healthy} replicas left out: {metric.lacking}"
     return values_K, ""
-
-
-def _gather(
-    everyone: pd.DataFrame, accuracy: pd.DataFrame, continual: pd.DataFrame | None
-) -> MetricData:
-    """The arrays of all replicas; a replica without rows is all NaN rather than absent."""
-    matrices = accuracy_matrices(accuracy)
-    rows_K = replica_positions(matrices.replicas, everyone)
-    accuracy_KEE = _take(matrices.accuracy_KEE, rows_K, np.nan)
-    initial_KE = _take(matrices.initial_KE, rows_K, np.nan)
-    if continual is None:
-        return MetricData(accuracy_KEE=accuracy_KEE, initial_KE=initial_KE)
-    curves = continual_curves(continual)
-    # An interrupted run may have entered an experience that the accuracy table does not know.
-    more = max(0, curves.accuracy_KSE.shape[-1] - accuracy_KEE.shape[-1])
-    rows_K = replica_positions(curves.replicas, everyone)
-    return MetricData(
-        accuracy_KEE=np.pad(accuracy_KEE, [(0, 0), (0, more), (0, more)], constant_values=np.nan),
-        initial_KE=np.pad(initial_KE, [(0, 0), (0, more)], constant_values=np.nan),
-        accuracy_KSE=_take(curves.accuracy_KSE, rows_K, np.nan),
-        experience_KS=_take(curves.experience_KS, rows_K, np.int64(PADDING)),
-    )
-
-
-def _judged(everyone: pd.DataFrame, prequential: pd.DataFrame) -> Floats:
-    """Prequential metrics at the end of the stream, `[K, M]`."""
-    check_columns(prequential, "prequential", [*REPLICA, "position", *CURVES])
-    last = prequential.sort_values("position").groupby(REPLICA).tail(1)
-    if last.empty:
-        return np.full((len(everyone), len(CURVES)), np.nan)
-    values_KM = last[list(CURVES)].to_numpy(np.float64)
-    return _take(values_KM, replica_positions(last, everyone), np.nan)
-
-
-def _select(data: MetricData, rows_K: npt.NDArray[np.intp]) -> MetricData:
-    return replace(
-        data,
-        accuracy_KEE=data.accuracy_KEE[rows_K],
-        initial_KE=data.initial_KE[rows_K],
-        accuracy_KSE=None if data.accuracy_KSE is None else data.accuracy_KSE[rows_K],
-        experience_KS=None if data.experience_KS is None else data.experience_KS[rows_K],
-        judged_KM=None if data.judged_KM is None else data.judged_KM[rows_K],
-    )
-
-
-def _take(
-    values_K: npt.NDArray[Number], rows_K: Ints, absent: Number | float
-) -> npt.NDArray[Number]:
-    """Rows of an array by position, `absent` where the position is -1."""
-    taken_K = values_K[rows_K]
-    taken_K[rows_K < 0] = absent
-    return taken_K
 
 
 def _everyone(tables: list[pd.DataFrame]) -> pd.DataFrame:

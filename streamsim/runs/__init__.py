@@ -88,7 +88,19 @@ class Run:
             None if joint is None else joint.table("accuracy"),
             {"setting": self.info["stream"]["setting"]},
             self.prequential() if self.has_table("prequential_classes") else None,
+            self._detection(),
         )
+
+    def _detection(self) -> pd.DataFrame | None:
+        """None if nothing watched; without rows where alarms cannot be told true from false."""
+        import pandas as pd
+
+        from streamsim.metrics.detection import COLUMNS
+
+        if not self.has_table("alarms"):
+            return None
+        known = self.has_table("drifts") and self.has_table("prequential")
+        return self.detection() if known else pd.DataFrame(columns=COLUMNS)
 
     def prequential(self, window: int | None = None) -> pd.DataFrame:
         """Accuracy, kappas and log loss on samples before they were learned from, over the last
@@ -152,8 +164,9 @@ def summary_lines(run: Run) -> list[str]:
             label = f"setting {row['setting']}  " if len(run.settings) > 1 else ""
             half = f" ± {row['ci95']:.4f}" if row["ci95"] == row["ci95"] else ""
             diverged = f", {row['num_diverged']} diverged" if row["num_diverged"] else ""
-            seeds = f"({row['num_seeds']} seeds{diverged})"
-            lines.append(f"{label}{row['metric']:<29}{row['mean']:.4f}{half} {seeds}")
+            plural = "" if row["num_seeds"] == 1 else "s"
+            seeds = f"({row['num_seeds']} seed{plural}{diverged})"
+            lines.append(f"{label}{row['metric']:<30}{row['mean']:.4f}{half} {seeds}")
     return lines
 
 

@@ -29,7 +29,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     ),
     # what detectors said, after how many samples; `watcher` is the place of a part in the strategy
     "alarms": ("setting", "seed", "position", "watcher"),
-    "drifts": ("setting", "seed", "position"),  # the truth, which no learner sees
+    "drifts": ("setting", "seed", "position"),  # where true ones begin, which no learner sees
     # what a step on the source does to the target: between experiences, after training on
     # one, and between episodes, after outer steps of meta-training
     "transference": PAIRS,
@@ -40,7 +40,8 @@ NOT_ASKED = {  # tables that a finished run may do without
     "prequential": "this run was not judged while learning; run with --prequential",
     "prequential_classes": "this run was not judged while learning; run with --prequential",
     "alarms": "no detector watched this run; add a part such as on-drift:watch",
-    "drifts": "this run was not judged while learning; run with --prequential",
+    "drifts": "this run has no true drifts: nobody knows those of its stream, or it was not judged "
+    "while learning (--prequential)",
     "transference": "this run has no transference; run with --transference",
     "meta_transference": "this run has no transference between episodes; run a strategy that "
     "meta-learns, such as maml-init, with --transference",

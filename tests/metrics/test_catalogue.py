@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from streamsim.metrics import METRICS, MetricData
+from streamsim.metrics.detection import SCORES
 from streamsim.metrics.prequential import CURVES
 
 ROWS = np.array([[0.8, 0.3, 0.1], [0.6, 0.9, 0.2], [0.5, 0.7, 0.85]])
@@ -39,6 +40,7 @@ def test_a_metric_with_all_it_needs_is_defined_for_each_replica(name: str) -> No
         accuracy_KSE=np.stack([curve, curve]),
         experience_KS=np.array([[0, 1, 2]] * 2),
         reference_E=np.array([0.9, 0.9, 0.9]),
+        detected_KD=np.ones((2, len(SCORES))),
         judged_KM=np.full((2, len(CURVES)), 0.5),
         protocol="domain",
     )

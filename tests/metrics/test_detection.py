@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from streamsim.metrics import detection
+from streamsim_scenarios.takeovers import Takeovers
 
 
 def scored(
@@ -47,6 +48,12 @@ def test_nothing_said_is_nothing_false_and_has_no_delay() -> None:
     assert (row["detected"], row["missed"], row["false_alarms"]) == (0, 1, 0)
     assert np.isnan(row["delay"])
     assert np.isnan(row["time_between_false_alarms"])
+
+
+def test_an_alarm_in_the_first_half_of_a_wide_takeover_detects_it() -> None:
+    takeover = Takeovers((500,), (400,))
+    row = scored([350], takeover.begins())
+    assert (row["detected"], row["false_alarms"], row["delay"]) == (1, 0, 50)
 
 
 def test_an_alarm_of_the_last_sample_counts() -> None:

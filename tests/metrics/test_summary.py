@@ -65,6 +65,12 @@ def judged_table(seeds: tuple[int, ...] = (1, 2)) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def detection_table(*rows: tuple[int, int, float, float]) -> pd.DataFrame:
+    """Seed, false alarms, delay and time between false alarms; one drift is missed."""
+    columns = ["seed", "false_alarms", "delay", "time_between_false_alarms"]
+    return pd.DataFrame(rows, columns=columns).assign(setting=0, missed=1)
+
+
 def replica_table(diverged: dict[int, int | None]) -> pd.DataFrame:
     """Replicas of setting 0: seed -> experience it diverged in."""
     where = pd.array(list(diverged.values()), dtype="Int64")
@@ -91,7 +97,13 @@ def test_a_complete_run_has_every_number_and_no_note() -> None:
     replicas = replica_table({1: None, 2: None})
     protocol = {"setting": "domain"}
     summary = summarize(
-        accuracy_table(), continual_table(), replicas, joint_table(), protocol, judged_table()
+        accuracy_table(),
+        continual_table(),
+        replicas,
+        joint_table(),
+        protocol,
+        judged_table(),
+        detection_table((1, 2, 10, 500), (2, 4, 30, 250)),
     )
     assert summary["note"].tolist() == [""] * len(METRICS)
     assert summary.set_index("metric")["mean"].to_dict() == pytest.approx(
@@ -107,6 +119,10 @@ def test_a_complete_run_has_every_number_and_no_note() -> None:
             "worst_case_accuracy": (0.85 + 2 * 0.5) / 3,
             "stability_gap": (0.3 + 0.2 + 0.3) / 3,
             **{f"prequential_{name}": 0.65 for name in CURVES},
+            "missed_drifts": 1,
+            "false_alarms": 3,
+            "detection_delay": 20,
+            "time_between_false_alarms": 375,
         }
     )
     assert (summary["num_seeds"] == 2).all()
@@ -297,6 +313,48 @@ def test_a_table_without_seeds_is_refused_by_column(table: str) -> None:
     tables[table] = tables[table].drop(columns="seed")
     with pytest.raises(ValueError, match="has no column seed"):
         summarize(**tables)
+
+
+def test_scores_of_detectors_are_means_over_the_parts_that_watch() -> None:
+    table = detection_table((1, 0, 10, np.nan), (1, 2, 30, 500), (2, 0, np.nan, np.nan))
+    summary = by_metric(summarize(accuracy_table(), detection=table))
+    assert summary["false_alarms"].mean == (1 + 0) / 2
+    assert (summary["detection_delay"].mean, summary["detection_delay"].num_seeds) == (20, 1)
+    assert summary["detection_delay"].note == "1 of 2 replicas left out: no drift was detected"
+    assert (
+        summary["time_between_false_alarms"].note == "1 of 2 replicas left out: no alarm was false"
+    )
+
+
+def test_scores_of_detectors_say_why_there_are_none() -> None:
+    names = ["missed_drifts", "false_alarms", "detection_delay", "time_between_false_alarms"]
+    unwatched = by_metric(summarize(accuracy_table()))
+    nothing = detection_table().astype({"seed": int})
+    unknown = by_metric(summarize(accuracy_table(), detection=nothing))
+    for name in names:
+        assert unwatched[name].note.startswith("no detector watched this run")
+        assert unknown[name].note.startswith("needs a stream that knows its drifts")
+    silent = by_metric(
+        summarize(accuracy_table(), detection=detection_table((1, 0, np.nan, np.nan)))
+    )
+    assert silent["detection_delay"].note == "no drift was detected"
+    assert silent["time_between_false_alarms"].note == "no alarm was false"
+    assert silent["false_alarms"].mean == 0
+
+
+def test_a_printed_summary_shows_its_numbers_first_and_its_notes_below() -> None:
+    summary = summarize(accuracy_table())
+    table, _, notes = repr(summary).partition("\nintransigence: ")
+    assert all(len(line) <= 80 for line in table.splitlines())
+    shown = {line.split()[0]: line.split()[1] for line in table.splitlines()[1:]}
+    means = summary.set_index("metric")["mean"].dropna()
+    assert {name: float(text) for name, text in shown.items()} == pytest.approx(
+        means.to_dict(), abs=1e-5
+    )
+    assert "\nmin_accuracy, worst_case_accuracy, stability_gap: needs continual" in notes
+    both = repr(summarize(accuracy_table(settings=(0, 1))))
+    assert both.split()[0] == "setting"
+    assert "note" in repr(summary[["metric", "note"]])
 
 
 def test_the_summary_is_of_the_values_of_its_replicas() -> None:

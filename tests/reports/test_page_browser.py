@@ -283,6 +283,27 @@ def test_nothing_overflows(
     assert page.evaluate(OUTSIDE) == []
 
 
+def test_words_stand_beside_the_first_figure_and_below_it(report: Path, open_page: Open) -> None:
+    page = open_page(report, 1300).page
+    right = page.evaluate("document.querySelector('.screen figure').getBoundingClientRect().right")
+    left = page.evaluate(
+        "[...document.querySelectorAll('.words div')].map(e => e.getBoundingClientRect().left)"
+    )
+    assert min(left) < right < max(left)
+
+
+def test_row_lines_go_with_the_names_that_stay_in_view(report: Path, open_page: Open) -> None:
+    page = open_page(report, 380).page
+    name = page.locator("#scenario-1-metrics tbody th").first
+    before = name.bounding_box()
+    page.evaluate("document.querySelector('#scenario-1-metrics').parentElement.scrollLeft = 200")
+    assert name.bounding_box() == before
+    # borders that cells share stay behind where a cell is sticky
+    assert page.evaluate(
+        "getComputedStyle(document.querySelector('#scenario-1-metrics')).borderCollapse"
+    ) == "separate"  # fmt: skip
+
+
 CONTRASTS = """() => {
     const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
     const rgb = (colour) => {

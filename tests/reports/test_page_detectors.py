@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from scipy import stats
 
 import streamsim
+from streamsim.runs import Run
 from streamsim_reports.page import gather_page
+from streamsim_reports.page.text import p_value, plus_minus
 
 OPTIONS = {"scenario.n_samples": 2000, "model.hidden": (16,), "train.batch_size": 4}
 
@@ -17,34 +21,87 @@ def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamsim_reports.page.gathering.pictures", lambda *_: ([], []))
 
 
-def test_detectors_of_one_strategy_are_set_against_never(tmp_path: Path) -> None:
-    triggers = ("adwin", "oracle", "periodic", "never")
-    runs = {
+TRIGGERS = ("adwin", "oracle", "periodic", "never")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """The same strategy, told of drift by each trigger."""
+    root = tmp_path_factory.mktemp("told")
+    return {
         trigger: streamsim.run(
             "sine-reversal",
             "on-drift:reset",
             options={**OPTIONS, "strategy.trigger": trigger},
-            seeds=2,
-            out=tmp_path / trigger,
+            seeds=3,
+            out=root / trigger,
             compile="off",
         )
-        for trigger in triggers
+        for trigger in TRIGGERS
     }
+
+
+def _accuracy(run: Run) -> pd.Series[float]:
+    """Prequential accuracy by seed, from the raw table."""
+    sums = run.table("prequential").groupby("seed")[["correct", "total"]].sum()
+    return sums["correct"] / sums["total"]
+
+
+def test_a_detector_is_worth_the_paired_difference_from_never(runs: dict[str, Run]) -> None:
     tables = gather_page(runs.values()).chapters[0].tables
-    (table,) = (table for table in tables if table.name.endswith("-detectors"))
-    rows = {row[1].text: row for row in table.rows}
-    assert tuple(rows) == triggers
-    accuracy = {
-        trigger: run.summary().set_index("metric").loc["prequential_accuracy", "mean"]
-        for trigger, run in runs.items()
-    }
-    for trigger, row in rows.items():
-        scores = runs[trigger].detection()
+    assert tables[0].name.endswith("-detectors")
+    rows = {row[1].text: row for row in tables[0].rows}
+    assert tuple(rows) == TRIGGERS
+    tests = {}
+    for trigger in TRIGGERS[:-1]:
+        scores, row = runs[trigger].detection(), rows[trigger]
         assert row[2].sort == scores["detected"].mean()
         assert row[3].sort == scores["false_alarms"].mean()
-        assert row[6].sort == pytest.approx(accuracy[trigger] - accuracy["never"])  # type: ignore[operator]
+        gap = _accuracy(runs[trigger]) - _accuracy(runs["never"])
+        tests[trigger] = stats.ttest_1samp(gap, 0.0)
+        assert row[6].sort == pytest.approx(gap.mean())
+        half = gap.mean() - tests[trigger].confidence_interval(0.95).low
+        assert row[6].text == plus_minus(gap.mean(), half)
+    smallest = min(tests, key=lambda trigger: tests[trigger].pvalue)
+    corrected = p_value(min(1.0, 3 * tests[smallest].pvalue))
+    assert rows[smallest][6].note.endswith(corrected)
+    assert rows["never"][6].text == "never told"
     assert [cell.text for cell in rows["never"][2:5]] == ["0 of 3", "0", "\N{EN DASH}"]
     assert [cell.text for cell in rows["oracle"][2:5]] == ["3 of 3", "0", "1"]
+
+
+def test_prequential_accuracy_leads_where_streams_drift(runs: dict[str, Run]) -> None:
+    chapter = gather_page(runs.values()).chapters[0]
+    asked = [answer.question for answer in chapter.answers]
+    assert asked == [
+        "Which is most accurate while learning?",
+        "Which is most accurate at the end?",
+        "Which strategy forgets least?",
+    ]
+    means = {trigger: _accuracy(run).mean() for trigger, run in runs.items()}
+    best = max(means, key=lambda trigger: means[trigger])
+    assert chapter.standings.columns[1].title == "Prequential accuracy"
+    assert chapter.standings.rows[0][0].text == f"on-drift:reset trigger={best}"
+    assert [row[1].sort for row in chapter.standings.rows] == sorted(means.values(), reverse=True)
+    points = [point.question for point in chapter.points]
+    assert points[1:4] == [
+        "Who wins while learning",
+        "What detectors are worth",
+        "Who wins at the end, on held-out samples",
+    ]
+    assert chapter.tables[0].name.endswith("-detectors")
+    assert any("differences-prequential_accuracy" in table.name for table in chapter.tables)
+
+
+def test_gains_are_claimed_only_where_they_hold(runs: dict[str, Run]) -> None:
+    chapter = gather_page(runs.values()).chapters[0]
+    (said,) = (p.sentences for p in chapter.points if p.question == "What detectors are worth")
+    rows = {row[0].text: row for row in chapter.tables[0].rows}
+    assert len(said) == 3
+    for sentence in said:
+        label = next(label for label in rows if sentence.startswith(f"{label} "))
+        sure = rows[label][6].tone == "plain"
+        assert sure == (" gains " in sentence or " loses " in sentence)
 
 
 def test_runs_that_nothing_watched_have_no_such_table(tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ def test_experiences_lie_between_takeovers_and_test_samples_beyond_the_stream() 
     assert replica.true_drifts() == [10, 50, 60]
 
 
+def test_a_true_drift_is_where_a_takeover_begins() -> None:
+    _, replica = drawn(SeaAbrupt(n_samples=1000, positions=(300, 500, 800), widths=(200, 0, 100)))
+    assert replica.true_drifts() == [200, 500, 750]
+    assert [len(e.train) for e in replica.experiences] == [300, 200, 300, 200]
+
+
 def test_a_concept_that_comes_back_is_the_same() -> None:
     stream, replica = drawn(SineReversal(n_samples=400))
     ids = replica.experiences[0].test

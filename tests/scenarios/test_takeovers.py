@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamsim_scenarios.takeovers import Takeovers, evenly
+from streamsim_scenarios.takeovers import Kind, Takeovers, evenly
 
 KEY = torch.tensor(11)
 
@@ -36,6 +36,22 @@ def test_gradual_shares_follow_the_sigmoid_for_any_width(width: int, position: i
 def test_a_narrow_takeover_far_away_neither_overflows_nor_happens() -> None:
     time = torch.tensor([0, 10**9])
     assert Takeovers((5 * 10**8,), (1,)).place(KEY, time).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["gradual", "incremental"])
+def test_a_takeover_begins_where_the_new_concept_first_occurs(kind: Kind) -> None:
+    takeover = Takeovers((1000,), (400,), (kind,))
+    (begin,) = takeover.begins()
+    assert begin == 800
+    place = takeover.place(KEY, torch.arange(2000))
+    new = (place > 0).double()
+    # of a sigmoid's samples 2 % lie before, of a straight line's none
+    assert place[:begin].sum() <= 0.03 * new.sum()
+    assert new[begin:1000].mean() > 0.2
+
+
+def test_beginnings_of_overlapping_takeovers_are_in_order_and_within_the_stream() -> None:
+    assert Takeovers((10, 200, 220), (50, 0, 100)).begins() == [0, 170, 200]
 
 
 def test_an_incremental_takeover_is_a_straight_line() -> None:

@@ -181,6 +181,25 @@ def test_a_paused_run_with_detectors_resumes_to_the_same_bytes(
         assert files[0].read_bytes() == files[1].read_bytes(), name
 
 
+def test_scores_of_detectors_are_metrics_of_their_run(tmp_path: Path) -> None:
+    options = {"scenario.n_samples": 2400, "train.batch_size": 4, "train.lr": 0.1}
+    run = streamsim.run(
+        "sine-reversal", "on-drift:reset", options=options, seeds=2, out=tmp_path / "r"
+    )
+    scores = run.detection()
+    summary = run.summary().set_index("metric")
+    for metric, column in {
+        "missed_drifts": "missed",
+        "false_alarms": "false_alarms",
+        "detection_delay": "delay",
+        "time_between_false_alarms": "time_between_false_alarms",
+    }.items():
+        assert summary["mean"][metric] == pytest.approx(scores[column].mean(), nan_ok=True)
+    # as of a stream whose drifts nobody knows
+    (run.path / "drifts.parquet").unlink()
+    assert "knows its drifts" in str(run.summary().set_index("metric")["note"]["missed_drifts"])
+
+
 def test_the_oracle_is_refused_where_nobody_knows_the_drifts() -> None:
     spec = StreamSpec(
         input_shape=(2,),

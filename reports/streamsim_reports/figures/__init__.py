@@ -32,6 +32,7 @@ KINDS: Mapping[str, Kind] = {
         forgetting.FORGETTING,
         transfer.TRANSFER,
         continual.CONTINUAL,
+        prequential.PREQUENTIAL_COMPARISON,
         prequential.PREQUENTIAL,
         transference.TRANSFERENCE,
         transference.TRANSFERENCE_HISTOGRAM,

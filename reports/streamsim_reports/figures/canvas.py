@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamsim_reports.cohort import Cohort
+from streamsim_reports.figures.captions import names
 from streamsim_reports.figures.heat import make_legible
 from streamsim_reports.figures.kind import Kind
 from streamsim_reports.figures.theme import SIZE, in_order, neutral, plain, style, wrapped
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "png", "pdf")
 WIDTH = 8.4  # inches
+ONE_MAP = 5.0  # inches of a single square map with its bar of colours
 DPI = 200  # of PNG files and of bitmaps within others
 _PATH, _LONG = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d\d)\d+")  # 1/100 point will do
 _NO_DATE: dict[str, dict[str, Any]] = {
@@ -43,7 +45,8 @@ def figure(kind: Kind, cohort: Cohort, scheme: str = "light", standalone: bool =
     rows = math.ceil(len(panels) / columns)
     with style(scheme):
         height = rows * max(_height(columns), kind.tall(numbers) + 0.6)
-        drawn = Figure(figsize=(WIDTH, height), layout="constrained")
+        width = ONE_MAP if kind.bar and len(panels) == 1 else WIDTH
+        drawn = Figure(figsize=(width, height), layout="constrained")
         grid = drawn.subplots(
             rows,
             columns,
@@ -68,7 +71,8 @@ def figure(kind: Kind, cohort: Cohort, scheme: str = "light", standalone: bool =
         if kind.bar:
             _add_bar(drawn, used, kind)
         if standalone:
-            _frame(drawn, kind.title, kind.caption(cohort, numbers))
+            title = f"{kind.title}: {names(cohort.scenarios)}"
+            _frame(drawn, title, kind.caption(cohort, numbers))
     return drawn
 
 
@@ -188,9 +192,12 @@ def _add_bar(drawn: Figure, used: list[Axes], kind: Kind) -> None:
 
 def _frame(drawn: Figure, title: str, caption: str) -> None:
     """Title above and caption below; the figure grows by what they need."""
-    lines = textwrap.wrap(plain(caption), 125)
-    drawn.set_figheight(drawn.get_figheight() + 0.4 + 0.165 * len(lines))
-    drawn.suptitle(title, x=0.012, ha="left", fontsize=SIZE + 4, fontweight="bold")
+    share = drawn.get_figwidth() / WIDTH
+    lines = textwrap.wrap(plain(caption), int(125 * share))
+    heads = textwrap.wrap(plain(title), int(72 * share))
+    more = 0.4 + 0.2 * (len(heads) - 1) + 0.165 * len(lines)
+    drawn.set_figheight(drawn.get_figheight() + more)
+    drawn.suptitle("\n".join(heads), x=0.012, ha="left", fontsize=SIZE + 4, fontweight="bold")
     drawn.supxlabel(
         "\n".join(lines),
         x=0.012,

@@ -88,10 +88,9 @@ def groups_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
     """What a merger means, and the suggested groups."""
     advice = []
     for label, (grouping, _) in groupings(cohort).items():
-        groups = [
-            "+".join(str(task + 1) for task in group) for group in grouping.groups if len(group) > 1
-        ]
-        advice.append(f"{label}: {names(groups) if groups else 'none'}")
+        groups = ["+".join(str(task + 1) for task in group) for group in grouping.groups]
+        alone = len(groups) == len(numbers[numbers["label"] == label]) + 1
+        advice.append(f"{label}: {'each alone' if alone else names(groups)}")
     about = (
         "Experiences that lower each other's loss merge left of the dashed line, and could share a "
         f"head. Suggested groups: {'; '.join(advice[:6])}{'; ...' if len(advice) > 6 else ''}."

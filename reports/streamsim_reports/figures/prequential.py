@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BINS = 200  # points of a curve
+FEWER_BINS = 80  # where the curves of several arms lie upon another
 EVENT_BINS = 50  # places of drifts and alarms
 KEYS = ("label", "scenario", "setting", "seed", "position", "total", "correct", "persistent")
 
 
-def prequential_numbers(cohort: Cohort) -> pd.DataFrame:
+def prequential_numbers(cohort: Cohort, bins: int = BINS) -> pd.DataFrame:
     """Curves, drifts and alarms: label, scenario, series, position, mean, ci95, num_seeds.
 
-    `series` is the name of the metric, "drift" or "alarm". The metric is averaged in up to 200
+    `series` is the name of the metric, "drift" or "alarm". The metric is averaged in up to `bins`
     stretches of the stream for each seed, then over seeds; of a drift or an alarm, `mean` is the
     share of seeds that have one there.
     """
@@ -39,7 +40,7 @@ def prequential_numbers(cohort: Cohort) -> pd.DataFrame:
     table = table[table[metric].notna()]
     if table.empty:
         raise ValueError("the prequential table is empty")
-    stretched = _stretched(table, table, BINS)
+    stretched = _stretched(table, table, bins)
     by = ["label", "scenario", "position"]
     # rows are means over blocks of `total` samples, and the last block may be shorter
     weight = stretched["total"].astype(float) if "total" in stretched else 1.0
@@ -86,8 +87,6 @@ def _stretched(rows: pd.DataFrame, table: pd.DataFrame, bins: int) -> pd.DataFra
 
 def draw_prequential(numbers: pd.DataFrame, axes: Axes) -> Axes:
     """The metric as a line, drifts as vertical lines, alarms as marks along the bottom."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
     events = numbers["series"].isin(["drift", "alarm"])
     curve = numbers[~events]
     metric = str(curve["series"].iloc[0])
@@ -108,12 +107,50 @@ def draw_prequential(numbers: pd.DataFrame, axes: Axes) -> Axes:
         axes.scatter(alarms["position"], [0.0] * len(alarms), s=8 + 40 * alarms["mean"],
                      transform=axes.get_xaxis_transform(), marker="^", color=neutral("ink"),
                      linewidth=0, clip_on=False, zorder=4, label="alarm")  # fmt: skip
+    _samples_axis(axes, numbers)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=SIZE - 1)
+    return axes
+
+
+def comparison_numbers(cohort: Cohort) -> pd.DataFrame:
+    """The curves and drifts of `prequential_numbers`, for curves that share their axes."""
+    numbers = prequential_numbers(cohort, FEWER_BINS)
+    return numbers[numbers["series"] != "alarm"].reset_index(drop=True)
+
+
+def draw_comparison(numbers: pd.DataFrame, axes: Axes) -> Axes:
+    """A line for each arm, named at its end; drifts as vertical lines."""
+    drifts = numbers["series"] == "drift"
+    curves = numbers[~drifts]
+    metric = str(curves["series"].iloc[0])
+    if metric == "accuracy":
+        marks.accuracy_axis(axes, curves, "Accuracy while learning (%)")
+    else:
+        axes.set_ylabel(plain(metric))
+    # arms of one stream have the same drifts, and each may tell only of some seeds
+    shares = numbers[drifts].groupby("position")["mean"].max()
+    for position, share in shares.items():
+        axes.axvline(float(str(position)), color=neutral("muted"), linestyle=(0, (4, 2)),
+                     linewidth=1.0, alpha=0.25 + 0.75 * share, zorder=1)  # fmt: skip
+    _samples_axis(axes, numbers)
+    return marks.arm_lines(curves, axes, "position")
+
+
+def comparison_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
+    curves = numbers[numbers["series"] != "drift"]
+    about = "Every sample is predicted before it is trained on, stretch by stretch."
+    if len(curves) < len(numbers):
+        about += " Dashed vertical lines are the beginnings of true drifts."
+    return caption(cohort, curves, about)
+
+
+def _samples_axis(axes: Axes, numbers: pd.DataFrame) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     axes.set_xlim(0, numbers["position"].max() * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.set_xlabel("Samples seen")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=SIZE - 1)
-    return axes
 
 
 def prequential_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
@@ -123,7 +160,7 @@ def prequential_caption(cohort: Cohort, numbers: pd.DataFrame) -> str:
     if "accuracy" in series:
         sentences.append("The percentage at the right of a panel is the mean over the stream.")
     if "drift" in series:
-        sentences.append("Dashed vertical lines are true drifts.")
+        sentences.append("Dashed vertical lines are the beginnings of true drifts.")
     if "alarm" in series:
         sentences.append("Triangles are alarms of a detector, larger where more seeds have one.")
     curves = numbers[~numbers["series"].isin(["drift", "alarm"])]
@@ -139,4 +176,17 @@ PREQUENTIAL = Kind(
     caption=prequential_caption,
     panel="label",
     columns=2,
+)
+
+PREQUENTIAL_COMPARISON = Kind(
+    name="prequential-comparison",
+    title="Accuracy while learning",
+    description="Prequential accuracy along the stream, strategies side by side.",
+    numbers=comparison_numbers,
+    draw=draw_comparison,
+    caption=comparison_caption,
+    panel="scenario",
+    columns=1,
+    shared="none",
+    tall=marks.names_height,
 )

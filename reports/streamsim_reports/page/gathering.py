@@ -15,8 +15,8 @@ from streamsim_reports.page.across import across
 from streamsim_reports.page.checks import checked
 from streamsim_reports.page.detectors import detectors
 from streamsim_reports.page.model import Cell, Chapter, Column, Detail, Page, Table
-from streamsim_reports.page.pictures import LEAD, pictures
-from streamsim_reports.page.scores import HEADLINES, Results
+from streamsim_reports.page.pictures import pictures
+from streamsim_reports.page.scores import Results
 from streamsim_reports.page.text import count, distinct, listed, plus_minus, printable
 from streamsim_reports.protocol import stages
 
@@ -71,8 +71,9 @@ def _parts(whole: Results) -> dict[str, Results]:
 
 
 def _chapter(part: Results, name: str, scenario: str) -> Chapter:
-    drawn, absent = pictures(part.cohort, name)
-    lead = next((picture for picture in drawn if picture.kind == LEAD), None)
+    first = "prequential-comparison" if part.judged else "average-accuracy"
+    drawn, absent = pictures(part.cohort, name, first)
+    lead = next((picture for picture in drawn if picture.kind == first), None)
     return Chapter(
         name=name,
         scenario=printable(scenario, 120),
@@ -150,7 +151,7 @@ def _headline(arm: Arm, whole: Results) -> str:
     """`forgetting 0.119 ± 0.012, average accuracy 0.878 ± 0.011`, or what became of it."""
     found = [
         f"{METRICS[name].title.lower()} {plus_minus(score.mean, score.half)}"
-        for name in HEADLINES
+        for name in whole.headlines
         if (score := whole.scores[arm.label, name]).known
     ]
     if arm.run.status != "finished":

@@ -11,8 +11,7 @@ from streamsim_reports.page.model import Absent, Picture
 from streamsim_reports.page.svg import draw_svg, inline_svg
 from streamsim_reports.page.text import data_uri
 
-LEAD = "average-accuracy"  # the figure beside the summary, which has half the width
-LEAD_SIZE = (5.6, 3.9)  # inches
+LEAD_SIZE = (5.6, 3.9)  # inches; the figure beside the summary has half the width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +20,11 @@ if TYPE_CHECKING:
     from streamsim_reports.figures import Kind
 
 
-def pictures(cohort: Cohort, prefix: str) -> tuple[list[Picture], list[Absent]]:
-    """Every figure that the runs have data for, and the others with the reason."""
+def pictures(cohort: Cohort, prefix: str, lead: str) -> tuple[list[Picture], list[Absent]]:
+    """Every figure that the runs have data for, and the others with the reason.
+
+    `lead` is the kind that stands beside the summary.
+    """
     from streamsim_reports.figures import KINDS
 
     drawn, absent = [], []
@@ -32,7 +34,8 @@ def pictures(cohort: Cohort, prefix: str) -> tuple[list[Picture], list[Absent]]:
         except ValueError as error:
             absent.append(Absent(kind.title, str(error)))
         else:
-            drawn.append(_picture(kind, cohort, numbers, prefix))
+            size = LEAD_SIZE if kind.name == lead else None
+            drawn.append(_picture(kind, cohort, numbers, prefix, size))
     return drawn, absent
 
 
@@ -49,12 +52,18 @@ def _colours() -> dict[str, str]:
     }
 
 
-def _picture(kind: Kind, cohort: Cohort, numbers: pd.DataFrame, prefix: str) -> Picture:
+def _picture(
+    kind: Kind,
+    cohort: Cohort,
+    numbers: pd.DataFrame,
+    prefix: str,
+    size: tuple[float, float] | None,
+) -> Picture:
     from streamsim_reports.figures import figure
 
     drawn = figure(replace(kind, numbers=lambda _: numbers), cohort)
-    if kind.name == LEAD:
-        drawn.set_size_inches(LEAD_SIZE)
+    if size is not None:
+        drawn.set_size_inches(size)
     caption = kind.caption(cohort, numbers)
     about = f"{kind.description} {caption}"
     return replace(

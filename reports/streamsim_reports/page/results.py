@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamsim.metrics import METRICS
 from streamsim_reports.page.model import Cell, Column, Strip, Table, Tone
-from streamsim_reports.page.scores import HEADLINES, UNSURE, Gap, Results, Score
+from streamsim_reports.page.scores import UNSURE, Gap, Results, Score
 from streamsim_reports.page.text import NOTHING, count, data_uri, number, p_value, plus_minus
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def standings(results: Results, prefix: str) -> Table:
     """Who forgets least, by how much, and how sure that is: the first table of the page."""
-    first, *others = [results.headline, *(n for n in HEADLINES if n != results.headline)]
+    first = results.headline
+    others = [name for name in results.headlines if name != first]
     ranked = results.ranked(first)
     low, high = _limits(ranked)
     rows = []

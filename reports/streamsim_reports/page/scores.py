@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamsim_reports.comparison import Comparison
 
 HEADLINES = ("forgetting", "average_accuracy")  # what a first look is for
+WHILE_LEARNING = "prequential_accuracy"  # comes first where learners were judged as they went
 NO_ROWS = "unfinished, with no results yet"
 UNSURE = 0.05  # p values from here on tell nothing apart
 
@@ -79,7 +80,7 @@ class Results:
         if len(self.cohort.arms) < 2:
             return {}, ""
         try:
-            return {m: compare(self.cohort, m) for m in HEADLINES if self.ranked(m)}, ""
+            return {m: compare(self.cohort, m) for m in self.headlines if self.ranked(m)}, ""
         except ValueError as error:  # unlike protocols, no common seeds
             return {}, str(error)
 
@@ -130,10 +131,28 @@ class Results:
         sign = -1 if METRICS[metric].higher_is_better else 1
         return sorted((s for s in self.of(metric) if s.known), key=lambda s: sign * s.mean)
 
+    def values(self, label: str, metric: str) -> pd.Series[float]:
+        """A metric of one arm by seed, of replicas that have it."""
+        arm = next(arm for arm in self.cohort.arms if arm.label == label)
+        rows = arm.run.per_replica()
+        own = rows[(rows["setting"] == arm.setting) & (rows["metric"] == metric)]
+        return own.set_index("seed")["value"].astype(float).dropna()
+
+    @cached_property
+    def judged(self) -> bool:
+        """Whether every arm that is done was judged while learning, as where streams drift."""
+        done = [arm.run for arm in self.cohort.arms if arm.run.status == "finished"]
+        return bool(self.ranked(WHILE_LEARNING)) and all(r.has_table("prequential") for r in done)
+
+    @property
+    def headlines(self) -> tuple[str, ...]:
+        """What a first look is for, the most important first."""
+        return (WHILE_LEARNING, *reversed(HEADLINES)) if self.judged else HEADLINES
+
     @property
     def headline(self) -> str:
         """The metric that arms are ranked by."""
-        return next((name for name in HEADLINES if self.ranked(name)), HEADLINES[-1])
+        return next((name for name in self.headlines if self.ranked(name)), HEADLINES[-1])
 
     @cached_property
     def learned(self) -> dict[tuple[str, int], float]:

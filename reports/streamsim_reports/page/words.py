@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streamsim.metrics import METRICS, mean_ci
+from streamsim.metrics.checks import NOTHING_WATCHED
+from streamsim_reports.page import detectors
 from streamsim_reports.page.model import Answer, Point
 from streamsim_reports.page.records import seed_count, status
-from streamsim_reports.page.scores import HEADLINES, UNSURE, Gap, Results
+from streamsim_reports.page.scores import HEADLINES, UNSURE, WHILE_LEARNING, Gap, Results
 from streamsim_reports.page.text import count, listed, number, p_value, plus_minus, printable
 from streamsim_reports.sentences import doubts
 
 MOST_WINNERS = 3  # named where they cannot be told apart
 QUESTIONS = {
+    WHILE_LEARNING: ("Which is most accurate while learning?", "How accurate is it as it learns?"),
     "forgetting": ("Which strategy forgets least?", "How much is forgotten?"),
     "average_accuracy": ("Which is most accurate at the end?", "How accurate is it at the end?"),
 }
@@ -22,7 +25,7 @@ def answers(results: Results) -> list[Answer]:
     """The questions of a first look: who, by how much, how sure."""
     single = len(results.cohort.arms) == 1
     answer = _alone if single else _answer
-    return [answer(results, metric) for metric in HEADLINES if results.ranked(metric)]
+    return [answer(results, metric) for metric in results.headlines if results.ranked(metric)]
 
 
 def _answer(results: Results, metric: str) -> Answer:
@@ -76,8 +79,7 @@ def points(results: Results) -> list[Point]:
     problems = list(wrong(results))
     found = [
         Point("What was run", list(_run(results))),
-        Point("Who wins", list(_wins(results))),
-        Point("How it does while learning", list(_while_learning(results))),
+        *_victories(results),
         Point("What is forgotten", list(_forgotten(results))),
         Point("Where transfer is negative", [*_transfer(results), *_pairs(results)]),
         Point("What cannot be concluded", list(_open(results)), "doubt"),
@@ -100,16 +102,34 @@ def _run(results: Results) -> Iterator[str]:
     )
 
 
-def _wins(results: Results) -> Iterator[str]:
-    if "average_accuracy" in results.comparisons:
-        yield from results.comparisons["average_accuracy"].sentences
-    elif ranked := results.ranked("average_accuracy"):
+def _victories(results: Results) -> list[Point]:
+    """Who wins while learning and at the end, in the order of their weight."""
+    at_end = list(_wins(results, "average_accuracy"))
+    worth = Point("What detectors are worth", list(detectors.sentences(results)))
+    if not results.judged:
+        running = Point("How it does while learning", list(_while_learning(results)))
+        return [Point("Who wins", at_end), running, worth]
+    while_learning = [
+        *_wins(results, WHILE_LEARNING),
+        "Prequential accuracy is that on samples before learning from them, over the whole stream.",
+    ]
+    return [
+        Point("Who wins while learning", while_learning),
+        worth,
+        Point("Who wins at the end, on held-out samples", at_end),
+    ]
+
+
+def _wins(results: Results, metric: str) -> Iterator[str]:
+    if metric in results.comparisons:
+        yield from results.comparisons[metric].sentences
+    elif ranked := results.ranked(metric):
         value = plus_minus(ranked[0].mean, ranked[0].half)
-        yield f"{ranked[0].label} ends with an average accuracy of {value}."
+        yield f"{ranked[0].label}: {METRICS[metric].title.lower()} {value}."
 
 
 def _while_learning(results: Results) -> Iterator[str]:
-    """Accuracy on samples judged before they were learned from, where that was recorded."""
+    """Accuracy on samples judged before they were learned from, where that was recorded at all."""
     try:
         table = results.cohort.table("prequential")
     except ValueError:
@@ -195,11 +215,14 @@ def _open(results: Results) -> Iterator[str]:
 
 
 def _undefined(results: Results) -> Iterator[str]:
-    """Metrics that no arm has, by the reason they have in common."""
+    """Metrics that no arm has, by the reason they have in common.
+
+    A run without detectors leaves nothing open.
+    """
     reasons: dict[str, list[str]] = {}
     for name, metric in METRICS.items():
         notes = {score.note for score in results.of(name)}
-        if not results.ranked(name) and len(notes) == 1:
+        if not results.ranked(name) and len(notes) == 1 and NOTHING_WATCHED not in notes:
             reasons.setdefault(notes.pop(), []).append(metric.title)
     for reason, titles in reasons.items():
         yield f"{listed(titles)}: {reason}."

@@ -91,7 +91,7 @@ class OverTime:
             return replace(
                 marked,
                 tables=self._with(replica.tables, self._tables(own, stream)),
-                drifts=sorted({*replica.true_drifts(), *self._takeovers(replica).positions}),
+                drifts=sorted({*replica.true_drifts(), *self._takeovers(replica).begins()}),
             )
 
         def labels(y: Tensor, mark: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ def test_every_kind_can_be_drawn_saved_and_told(name: str, full: Cohort) -> None
     content = render(drawn, "svg")
     root = ET.fromstring(content)
     shown = " ".join(root.itertext())
-    assert kind.title in shown
+    assert f"{kind.title}: split-digits" in shown
     assert len(content) < 400_000
 
 
@@ -160,6 +160,33 @@ def test_points_are_where_the_numbers_are(full: Cohort) -> None:
         line = next(line for line in axes.lines if line.get_label() == label)
         assert np.array_equal(line.get_xdata(), rows["trained"])
         assert np.array_equal(line.get_ydata(), rows["mean"])
+
+
+def test_arms_are_compared_while_learning_in_one_panel_with_drifts_once(
+    tmp_path: Path, write_run: WriteRun, full_runs: list[Path]
+) -> None:
+    run = open_run(full_runs[0])
+    tables = {name: run.table(name) for name in ("prequential", "drifts", "alarms")}
+    paths = [write_run(tmp_path / name, strategy=name, seeds=3, tables=tables)
+             for name in ("a", "b")]  # fmt: skip
+    kind = KINDS["prequential-comparison"]
+    found = kind.numbers(gather(paths))
+    assert set(found["series"]) == {"accuracy", "drift"}
+    (axes,) = figure(kind, gather(paths)).axes
+    lines = {str(line.get_label()): line for line in axes.lines}
+    for label in ("a", "b"):
+        rows = found[(found["label"] == label) & (found["series"] == "accuracy")]
+        assert np.array_equal(lines[label].get_ydata(), rows.sort_values("position")["mean"])
+    assert len(axes.lines) == 2 + found[found["series"] == "drift"]["position"].nunique()
+
+
+def test_a_single_map_leaves_no_empty_half(tmp_path: Path, write_run: WriteRun) -> None:
+    (axes, bar) = figure(KINDS["accuracy-matrix"], gather([write_run(tmp_path / "r")])).axes
+    drawn = axes.figure
+    assert drawn is not None
+    drawn.draw_without_rendering()  # type: ignore[union-attr]
+    assert axes.get_position().x0 < 0.25
+    assert bar.get_position().x1 > 0.8
 
 
 def test_panels_that_share_an_axis_show_all_of_each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from streamsim.metrics import forgetting_per_experience, mean_ci
 from streamsim.runs import open_run
@@ -297,3 +299,9 @@ def test_the_dendrogram_is_the_tree_of_mergers(full_runs: list[Path]) -> None:
     assert math.log(first["height"]) == pytest.approx(-0.025 + 0.001)
     caption = KINDS["transference-groups"].caption(gather(full_runs), found)
     assert "Suggested groups: naive: 1+2" in caption
+    # the corner counts the groups that the caption names, single experiences too
+    axes = KINDS["transference-groups"].draw(own, Figure().subplots())
+    named = caption.partition("naive: ")[2].partition(";")[0].partition(". ")[0]
+    groups = re.split(", | and ", named)
+    assert axes.get_title(loc="right").startswith(f"{len(groups)} group")
+    assert sorted("+".join(groups).split("+")) == ["1", "2", "3", "4", "5"]

@@ -285,5 +285,7 @@ def test_takeovers_are_true_drifts_beside_those_of_the_stream(line: Stream) -> N
     brighter = Brightness(levels=(0.0, 0.5, 0.0), positions=(300, 1200))
     quiet = replace(line, draw=lambda key: replace(line.draw(key), drifts=[]))
     assert brighter.modify(quiet).draw(KEY).true_drifts() == [300, 1200]
+    slowly = replace(brighter, widths=(100, 400))
+    assert slowly.modify(quiet).draw(KEY).true_drifts() == [250, 1000]
     boundaries = line.draw(KEY).true_drifts()
     assert brighter.modify(line).draw(KEY).true_drifts() == sorted({*boundaries, 300, 1200})
