@@ -21,6 +21,7 @@ from streamsim.metrics.arrays import (
     accuracy_matrices,
     check_columns,
     continual_curves,
+    num_experiences,
     replica_positions,
 )
 from streamsim.metrics.catalogue import METRICS
@@ -153,10 +154,11 @@ def _outcomes(
     )
 
     diverged_K = replica_positions(diverged, everyone) >= 0
+    lengths = num_experiences(accuracy, inside)
     setting_K, seed_K = (everyone[key].to_numpy(dtype=np.int64) for key in REPLICA)
     for setting in np.unique(setting_K):
         healthy_K = (setting_K == setting) & ~diverged_K
-        healthy = _select(data, np.flatnonzero(healthy_K))
+        healthy = _of_length(_select(data, np.flatnonzero(healthy_K)), lengths.get(setting))
         gone = seed_K[(setting_K == setting) & diverged_K]
         for metric in METRICS.values():
             values_K, note = _evaluate(metric, healthy)
@@ -221,6 +223,16 @@ def _select(data: MetricData, rows_K: npt.NDArray[np.intp]) -> MetricData:
         accuracy_KSE=None if data.accuracy_KSE is None else data.accuracy_KSE[rows_K],
         experience_KS=None if data.experience_KS is None else data.experience_KS[rows_K],
         judged_KM=None if data.judged_KM is None else data.judged_KM[rows_K],
+    )
+
+
+def _of_length(data: MetricData, length: int | None) -> MetricData:
+    """Without experiences that only other settings have."""
+    return replace(
+        data,
+        accuracy_KEE=data.accuracy_KEE[:, :length, :length],
+        initial_KE=data.initial_KE[:, :length],
+        accuracy_KSE=None if data.accuracy_KSE is None else data.accuracy_KSE[..., :length],
     )
 
 
