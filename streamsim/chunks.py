@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from streamsim import composition, devices, draws, pairs, settings
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration
+from streamsim.fitting import check_view
 from streamsim.flow import World
 from streamsim.foreign import Recipe
 from streamsim.foreign.onebyone import no_transference
@@ -93,6 +94,7 @@ def _chunks_of(
 ) -> Iterator[Chunk]:
     setting = group.setting
     stream = setting.scenario.stream(root)
+    check_view(wanted.scenario, setting.scenario, stream, root, replica_key(wanted.seeds[0]))
     if setting.foreign is not None:
         devices.check_batch(
             setting.train.batch_size, _sample_bytes(setting.train, stream.spec), torch.device("cpu")

@@ -21,7 +21,7 @@ from streamsim.metrics.arrays import (
     accuracy_matrices,
     check_columns,
     continual_curves,
-    num_experiences,
+    lengths_of_settings,
     replica_positions,
 )
 from streamsim.metrics.catalogue import METRICS
@@ -154,7 +154,7 @@ def _outcomes(
     )
 
     diverged_K = replica_positions(diverged, everyone) >= 0
-    lengths = num_experiences(accuracy, inside)
+    lengths = lengths_of_settings(accuracy, inside)
     setting_K, seed_K = (everyone[key].to_numpy(dtype=np.int64) for key in REPLICA)
     for setting in np.unique(setting_K):
         healthy_K = (setting_K == setting) & ~diverged_K
