@@ -128,6 +128,13 @@ BAD = [
     ([*RUN, "--set", "train.lr=-1"], "train.lr=-1: .*greater than 0"),
     ([*RUN, "--set", "train.lr=inf"], "train.lr=inf: give a finite number"),
     ([*RUN, "--set", "train.epochs=many"], "train.epochs=many: .*valid integer"),
+    ([*RUN, "--set", "train.lr="], "train.lr= has no value; write train.lr=none, or a value"),
+    (
+        [*RUN, "--set", "train.epochs=2", "--set", "train.iterations=3"],
+        "epochs=2 and iterations=3 both say how long to train; keep one",
+    ),
+    (["check", "replay", "--set", "strategy.bad=1"], "unknown option strategy.bad"),
+    (["check", "replay", "--set", "scenario.bad=1"], "no options of 'replay', which is a strategy"),
     ([*RUN, "--set", "train.lr"], "write section.option=value"),
     ([*RUN, "--set", "train.lr=1", "--set", "train.lr=2"], "given twice"),
     ([*RUN, "--set", "scenario.n_experiences=11"], "has 10 classes in its stream; choose 1 to 10"),
