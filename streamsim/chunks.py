@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from streamsim import composition, devices, draws, pairs, settings
 from streamsim.compilation import Compiler
 from streamsim.configuration import Configuration
+from streamsim.fitting import check_view
 from streamsim.flow import World
 from streamsim.foreign import Recipe
 from streamsim.foreign.onebyone import no_transference
 from streamsim.learner import Learner
 from streamsim.network import Network
-from streamsim.population import Population
+from streamsim.optimizers import TrainOptions
+from streamsim.population import STRETCH, Population
 from streamsim.prequential import PrequentialOptions
 from streamsim.program import Program
 from streamsim.settings import ModelFactory, Objects, Setting
@@ -28,6 +30,8 @@ from streamsim.strategy import Part, Scope
 from streamsim.stream import Stream, StreamSpec
 from streamsim.transference import TransferenceOptions
 from streamsim.trees import map_tree, stack
+
+PLANNED_BYTES = 64  # of the plan of a step, for every sample of its batch
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,11 @@ def _chunks_of(
 ) -> Iterator[Chunk]:
     setting = group.setting
     stream = setting.scenario.stream(root)
+    check_view(wanted.scenario, setting.scenario, stream, root, replica_key(wanted.seeds[0]))
     if setting.foreign is not None:
+        devices.check_batch(
+            setting.train.batch_size, _sample_bytes(setting.train, stream.spec), torch.device("cpu")
+        )
         yield from _foreign_chunks(group, setting.foreign, wanted.seeds, stream)
         return
     model = setting.model
@@ -100,6 +108,8 @@ def _chunks_of(
     _check_fit(setting, stream.spec, judges)
     network = Network(_module(model, stream.spec, draws.fold(torch.tensor(0), "shape")))
     _check_model(network.model)
+    per_sample = _sample_bytes(setting.train, stream.spec, network)
+    devices.check_batch(setting.train.batch_size, per_sample, device)
     pool = {name: tensor.to(device) for name, tensor in stream.pool.items()}
     watchers = [part.name for part in setting.parts] if watches else []
     program = Program(setting.parts, stream, pool, network, setting.train, judges)
@@ -222,6 +232,29 @@ def _check_model(model: nn.Module) -> None:
         )
 
 
+def _sample_bytes(train: TrainOptions, spec: StreamSpec, network: Network | None = None) -> int:
+    """Memory that training takes for every sample of a batch, about."""
+    kept = 4 * torch.Size(spec.input_shape).numel()
+    if network is not None:
+        params = dict(network.model.named_parameters())
+        one, two = (
+            devices.saved_bytes(network, params, torch.zeros(n, *spec.input_shape)) for n in (1, 2)
+        )
+        kept += two - one
+    steps = min(STRETCH, train.epochs if train.iterations is None else train.iterations)
+    return devices.COPIES * kept + steps * PLANNED_BYTES
+
+
+def side_by_side(vectorize: str) -> int | None:
+    """Replicas of a chunk, as asked for: `auto` (None), `off` or a number."""
+    if vectorize in ("auto", "off"):
+        return None if vectorize == "auto" else 1
+    asked = int(vectorize) if vectorize.isdecimal() else 0
+    if asked < 1:
+        raise ValueError(f"--vectorize {vectorize}: choose auto, off or a number of replicas")
+    return asked
+
+
 def _largest(
     vectorize: str,
     program: Program,
@@ -231,15 +264,8 @@ def _largest(
     device: torch.device,
 ) -> int:
     """Replicas of a chunk at most: as asked for, or as fit into memory."""
-    if vectorize == "off":
-        return 1
-    if vectorize != "auto":
-        try:
-            asked = int(vectorize)
-        except ValueError:
-            asked = 0
-        if asked < 1:
-            raise ValueError(f"--vectorize {vectorize}: choose auto, off or a number of replicas")
+    asked = side_by_side(vectorize)
+    if asked is not None:
         return asked
     if device.type == "cpu" and devices.convolves(program.network.model):
         return 1  # a batched convolution is no faster there, and takes R times the memory

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -66,6 +67,8 @@ class Compiler:
         if key not in self._functions:
             import torch._dynamo as dynamo
 
+            # it warns where CUDA is installed and there is no GPU, which is no news to anybody
+            logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
             # every program and chunk counts against the one code object that vmap returns
             dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, 256)
             self._functions[key] = torch.compile(whole, dynamic=False)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import Any
 
 MAX_SEED = 2**62
+MOST_SEEDS = 1_000_000  # every one has rows in memory and in tables
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ def parse_seeds(seeds: int | Sequence[int] | str) -> tuple[int, ...]:
     """
     if isinstance(seeds, str):
         try:
-            listed = [int(part) for part in seeds.split(",") if part.strip()]
+            # a comma at the end makes a list of a single seed
+            given = seeds.strip().removesuffix(",")
+            listed = [int(part) for part in given.split(",")] if given else []
         except ValueError:
             raise ValueError(
                 f"--seeds {seeds}: give a number of seeds, as in 30, or the seeds, as in 7,11,13"
@@ -56,13 +61,28 @@ def parse_seeds(seeds: int | Sequence[int] | str) -> tuple[int, ...]:
     if isinstance(seeds, int):
         if seeds < 1:
             raise ValueError(f"{seeds} seeds: at least 1 is needed")
+        _check_number(seeds)
         return tuple(range(seeds))
-    if not seeds:
+    try:
+        chosen = tuple(map(index, seeds))
+    except TypeError:
+        raise ValueError(
+            f"seeds={seeds}: give a number of seeds, or a list of whole numbers"
+        ) from None
+    if not chosen:
         raise ValueError("no seeds: give a number of seeds, as in 30, or a list, as in 7,11,13")
-    twice = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
+    _check_number(len(chosen))
+    twice = [seed for seed, count in Counter(chosen).items() if count > 1]
     if twice:
-        raise ValueError(f"seed {twice[0]} is given twice; every seed can run once")
-    outside = [seed for seed in seeds if not 0 <= seed < MAX_SEED]
+        raise ValueError(f"seed {min(twice)} is given twice; every seed can run once")
+    outside = [seed for seed in chosen if not 0 <= seed < MAX_SEED]
     if outside:
         raise ValueError(f"seed {outside[0]}: seeds run from 0 to {MAX_SEED - 1}")
-    return tuple(seeds)
+    return chosen
+
+
+def _check_number(num_seeds: int) -> None:
+    if num_seeds > MOST_SEEDS:
+        raise ValueError(
+            f"{num_seeds} seeds: a run takes {MOST_SEEDS} at most; share them out among several"
+        )

@@ -46,6 +46,17 @@ def budget(device: torch.device) -> int:
     return int(psutil.virtual_memory().total * CPU_SHARE)
 
 
+def check_batch(batch_size: int, per_sample: int, device: torch.device) -> None:
+    """Refuse batches that one replica alone could not train on; `per_sample` is in bytes."""
+    most = max(1, budget(device) // per_sample)
+    if batch_size > most:
+        needed, there = batch_size * per_sample / 1e9, budget(device) / 1e9
+        raise ValueError(
+            f"train.batch_size={batch_size}: a batch of one replica would take about "
+            f"{needed:.3g} GB, and {there:.3g} GB may be used here; use at most {most}"
+        )
+
+
 def peak_bytes(device: torch.device) -> dict[str, int]:
     """Peak memory of this process, and of the GPU."""
     import resource

@@ -42,6 +42,11 @@ class TrainOptions:
     )
 
     def __post_init__(self) -> None:
+        if self.iterations is not None and self.epochs != 1:
+            raise ValueError(
+                f"epochs={self.epochs} and iterations={self.iterations} both say how long to "
+                "train; keep one"
+            )
         if self.optimizer != "sgd" and (self.momentum or self.nesterov):
             raise ValueError(
                 f"momentum and nesterov belong to sgd; optimizer={self.optimizer} has its own"

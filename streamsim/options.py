@@ -57,6 +57,9 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
             allowed = f"it has {', '.join(known)}" if known else "it has no options"
             raise ValueError(f"unknown option {where}.{name}; {allowed}{did_you_mean(name, known)}")
     hints = get_type_hints(cls) if is_dataclass(cls) else {}
+    for name, value in values.items():
+        if value == "" and type(None) in get_args(hints[name]):
+            raise ValueError(f"{where}.{name}= has no value; write {where}.{name}=none, or a value")
     try:
         built = cls(**{name: _parse(value, hints[name]) for name, value in values.items()})
     except pydantic.ValidationError as error:
@@ -95,7 +98,7 @@ def _parse(value: Any, hint: Any) -> Any:
     if not isinstance(value, str):
         return value
     arms = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if type(None) in arms and value.lower() in ("none", ""):
+    if type(None) in arms and value.lower() == "none":
         return None
     if any(get_origin(arm) is tuple for arm in arms):
         return tuple(part for part in map(str.strip, value.split(",")) if part)

@@ -2,7 +2,8 @@
 is imported when it is asked for, and one that cannot be imported never harms the others.
 
 A name such as `river:NAME` stands for a family: its class has a class method `named`, which gives
-the plugin class for `river:Phishing`, or a ValueError for a name that is not in the family.
+the plugin class for `river:Phishing`, or a ValueError for a name that is not in the family; one
+called `members`, if there is one, lists names.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Nothing is trained before all of it has been checked, sweeps included.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,7 @@ def resolve(
 
     A scenario may be a file ending in .toml (`streamsim.scenario_file`); `values` go before it.
     """
+    _check_kinds(values, sweep)
     if isinstance(scenario, str) and scenario.endswith(scenario_file.ENDING):
         scenario, written = scenario_file.read(scenario)
         values = {**{k: v for k, v in written.items() if k not in sweep}, **values}
@@ -69,6 +70,22 @@ def resolve(
     swept = _resolve_sweep(names, values, sweep, objects)
     kept = _kept(resolved, swept, values.get("train.lr") not in (None, "none"))
     return replace(names, options=kept, sweep=swept), objects
+
+
+def _check_kinds(values: Any, sweep: Any) -> None:
+    """Refuse what Python callers may take for options and sweeps."""
+    for what, given, example in (
+        ("options", values, "{'train.lr': 0.1}"),
+        ("sweep", sweep, "{'train.lr': [0.1, 1]}"),
+    ):
+        if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+            raise ValueError(f"{what}={given!r}: give values by name, as in {example}")
+    for name, tried in sweep.items():
+        if isinstance(tried, str) or not isinstance(tried, Iterable):
+            raise ValueError(
+                f"sweep={{'{name}': {tried!r}}}: give a list of values, as in "
+                f"{{'{name}': [{tried!r}]}}"
+            )
 
 
 def _objects(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from streamsim import devices, environment, resolution, runs
-from streamsim.chunks import make_chunks
+from streamsim.chunks import make_chunks, side_by_side
 from streamsim.compilation import Compiler, Mode
 from streamsim.configuration import Configuration, parse_seeds
 from streamsim.data import data_root
@@ -46,6 +46,7 @@ def run(
     the scenario wants) judges every sample before it is learned from, see `prequential.…`. Raises
     ValueError for bad input.
     """
+    _check_execution(device, vectorize, compile)
     configuration, objects = resolution.resolve(
         scenario,
         strategy,
@@ -110,6 +111,14 @@ def _configuration(plain: Mapping[str, Any]) -> Configuration:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"run.json has a damaged configuration: {error}") from None
+
+
+def _check_execution(device: str, vectorize: str | int, compile: str) -> None:
+    """Refuse what no run could be computed with, also where a finished one is there already."""
+    devices.choose(device)
+    side_by_side(str(vectorize))
+    if compile not in get_args(Mode):
+        raise ValueError(f"--compile {compile}: choose auto, on or off")
 
 
 def _existing(path: Path, configuration: Configuration) -> Run | None:

@@ -1,6 +1,7 @@
 """Compiling: chosen where it pays, remembered, never fatal, and never changed within a run."""
 
 import json
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -298,3 +299,10 @@ def test_a_signature_tells_programs_and_machines_apart(monkeypatch: pytest.Monke
     assert here != compilation.signature("parts", 4)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 10**6)
     assert here != compilation.signature("parts", 3)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_a_machine_without_a_gpu_is_not_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    chosen(Compiler("on"), slow())
+    logging.getLogger("torch.utils.cpp_extension").warning("No CUDA runtime is found")
+    assert caplog.text == ""

@@ -58,7 +58,6 @@ def refusal(cls: type, values: Mapping[str, Any]) -> str:
         ("rate", "1e-3", 0.001),
         ("limit", "none", None),
         ("limit", "None", None),
-        ("limit", "", None),
         ("limit", "5", 5),
         ("scale", "none", None),
         ("scale", "2", 2.0),
@@ -162,6 +161,11 @@ def test_items_that_are_wrong_are_not_said_to_lack_as_well() -> None:
 
     assert refusal(Schedule, {"widths": "x"}).count(";") == 0
     assert "at least 1 item" in refusal(Schedule, {"widths": ""})
+
+
+def test_an_empty_value_is_not_taken_for_none() -> None:
+    line = refusal(Toy, {"limit": ""})
+    assert line == "toy.limit= has no value; write toy.limit=none, or a value"
 
 
 def test_everything_wrong_is_said_at_once() -> None:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -262,3 +263,26 @@ def test_options_reach_parts_given_as_objects(tmp_path: Path) -> None:
     assert run.settings == [{"strategy.lwf.alpha": 0.5}, {"strategy.lwf.alpha": 5.0}]
     loss = run.table("training").query("experience == 4")["loss"]
     assert loss.iloc[0] != loss.iloc[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"compile": "z"}, "--compile z: choose auto, on or off"),
+        ({"device": "z"}, "--device z: choose auto, cpu, cuda or mps"),
+        ({"vectorize": "z"}, "--vectorize z: choose auto, off or a number"),
+        ({"vectorize": 0}, "--vectorize 0: choose auto, off or a number"),
+        ({"options": "x"}, "options='x': give values by name, as in {'train.lr': 0.1}"),
+        ({"options": {1: 2}}, "options={1: 2}: give values by name"),
+        ({"sweep": ["train.lr"]}, "sweep=['train.lr']: give values by name"),
+        ({"sweep": {"train.lr": 0.1}}, "sweep={'train.lr': 0.1}: give a list of values"),
+        ({"sweep": {"train.lr": "1,2"}}, "sweep={'train.lr': '1,2'}: give a list of values"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused_before_anything_is_written(
+    given: dict[str, Any], line: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"give|choose") as caught:
+        streamsim.run("split-digits", out=tmp_path / "run", **given)
+    assert str(caught.value).startswith(line)
+    assert not (tmp_path / "run").exists()

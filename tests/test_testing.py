@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -14,12 +15,15 @@ from torch import Tensor
 
 import streamsim
 from streamsim import registry
+from streamsim.modifiers import Modified, marked_view
 from streamsim.registry import Plugin
 from streamsim.strategy import Context, Data, Params, Part, Setup, State, StepContext
-from streamsim.stream import Scenario, Stream
+from streamsim.stream import Scenario, Stream, Tables
 from streamsim.testing import Toy, assert_conforms, check, check_strategy, failures
 from streamsim.testing.descriptions import description
-from streamsim.testing.results import Check, run_checks
+from streamsim.testing.results import Check, Result, run_checks
+from streamsim.testing.running import _check_modifier
+from streamsim.testing.toys import Given, flat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +156,68 @@ def test_a_plugin_that_cannot_be_imported_fails_in_one_line(
     gone = {"gone": Plugin("gone", "no_such_module:Gone", "somebody")}
     monkeypatch.setattr(registry, "plugins", lambda kind: gone if kind == "strategy" else {})
     found = failures(check("gone"))
-    assert list(found) == ["gone is described", "builds with its defaults"]
+    assert list(found) == ["gone is described"]
     assert "mend or uninstall that package" in found["gone is described"]
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"strategy.bad": 1}, "unknown option strategy.bad"),
+        ({"strategy.strength": -1}, "strategy.sound.strength=-1"),
+        ({"scenario.bad": 1}, "no options of 'sound', which is a strategy"),
+    ],
+)
+def test_options_that_are_refused_are_no_fault_of_the_plugin(
+    given: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(ValueError, match=line):
+        check("sound", options=given)
+
+
+def test_chaotic_training_is_named_as_what_may_make_replicas_differ() -> None:
+    found = failures(check_strategy(Sound(), options={"train.lr": 5.0}))
+    detail = found.get("alone equals among others", "")
+    assert detail == "" or "train.lr=5.0 lets rounding grow: try without" in detail
+
+
+class Sideways:
+    """Made for images: a vector comes out as an image."""
+
+    def modify(self, stream: Stream) -> Stream:
+        def widen(tables: Tables, x: Tensor, ids: Tensor, mark: Tensor) -> Tensor:
+            return x * mark.view(-1, 1, 1, 1).ne(1)
+
+        return replace(stream, view=marked_view(stream.view, 1, change_inputs=widen))
+
+
+class ForImages(Sideways):
+    """The same, which says so."""
+
+    def modify(self, stream: Stream) -> Stream:
+        if len(stream.spec.input_shape) != 3:
+            raise ValueError("needs images")
+        return super().modify(stream)
+
+
+def test_a_modifier_for_images_must_refuse_vectors() -> None:
+    found = failures(_check_modifier("sideways", Sideways(), None))
+    assert found.keys() == {"vectors: samples are as announced"}
+    results = _check_modifier("images", ForImages(), None)
+    assert failures(results) == {}
+    assert results[-1] == Result("vectors: fits, or is refused", True, "needs images")
+
+
+def test_a_view_that_does_not_fit_its_stream_is_refused_by_the_name_of_its_modifier(
+    tmp_path: Path,
+) -> None:
+    vectors = Given(flat(Toy().stream(tmp_path)))
+    scenario = Modified(vectors, {"images": Sideways()})
+    line = r"'images' does not fit .* shape \[2, 1, 2, 64\] .* not \[2, 64\] and torch.float32"
+    with pytest.raises(ValueError, match=line):
+        streamsim.run(scenario, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_assertions_list_every_failure() -> None:

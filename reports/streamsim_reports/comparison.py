@@ -110,9 +110,10 @@ def _check(arms: Stages, metric: str) -> None:
     everyone = [measured for members in arms.values() for measured in members]
     if max(map(len, arms.values())) < 2:
         names = listed([measured.arm.label for measured in everyone], 4)
+        apart = f" ran on {listed(list(arms), 4)}" if len(arms) > 1 else ""
         raise ValueError(
-            f"nothing to compare: {names}; give two or more runs, or one with a sweep, on the "
-            "same scenario"
+            f"nothing to compare: {names}{apart}; give two or more runs, or one with a sweep, on "
+            "the same scenario"
         )
     if all(measured.values.empty for measured in everyone):
         raise ValueError(f"no run has {metric}: {everyone[0].note}")

@@ -49,6 +49,11 @@ class RiverData(Recorded, Columns):
         """The scenario of a data set; `synth.` before a generator may be left out."""
         return _scenario(name)
 
+    @classmethod
+    def members(cls) -> list[str]:
+        """The names that `named` takes."""
+        return [*_known()]
+
     def source(self, root: Path) -> Source:
         return _source(self._opened())
 
@@ -65,7 +70,9 @@ class RiverData(Recorded, Columns):
     def _opened(self) -> Any:
         """River's object; ValueError where it is no stream of labelled samples."""
         if self.river is None:
-            raise ValueError(f"river:NAME stands for a data set of river: {', '.join(_known())}")
+            raise ValueError(
+                "river:NAME stands for a data set of river; see: streamsim show scenario river:NAME"
+            )
         given = {name: getattr(self, name) for name in _options(self.river)}
         name = self.river.__name__
         try:
@@ -104,7 +111,8 @@ def _scenario(name: str) -> type[RiverData]:
     found = known.get(name) or known.get(f"synth.{name}")
     if found is None:
         short = [each.removeprefix("synth.") for each in known]
-        hint = did_you_mean(name, [*known, *short]) or f"; it has {', '.join(known)}"
+        see = "; see: streamsim show scenario river:NAME"
+        hint = did_you_mean(name, [*known, *short]) or see
         raise ValueError(f"river has no data set '{name}'{hint}")
     fields = _options(found)
     members: dict[str, Any] = {

@@ -74,7 +74,7 @@ def show(
         about, described, facts = (
             inspect.getdoc(cls) or "",
             options.describe(cls),
-            _facts(found, cls),
+            _facts(found, name, cls),
         )
     if as_json:
         listed = [option._asdict() for option in described]
@@ -108,9 +108,11 @@ def _first_line(cls: type[Any]) -> str:
     return (inspect.getdoc(cls) or "").strip().partition("\n")[0]
 
 
-def _facts(kind: Kind, cls: type[Any]) -> dict[str, str]:
+def _facts(kind: Kind, name: str, cls: type[Any]) -> dict[str, str]:
     """Reference, and for parts what the stream must reveal at default options."""
     facts = {}
+    if hasattr(cls, "members") and registry.is_family(name):
+        facts["names"] = ", ".join(cls.members())
     if kind == "strategy":
         needs = sorted(str(need) for need in cast(Any, cls)().needs())
         facts["needs"] = ", ".join(needs) or "nothing beyond samples and labels"

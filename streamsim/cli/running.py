@@ -90,8 +90,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train a strategy on a scenario and leave a run folder; a finished run is not run again."""
-    if compile_ not in ("auto", "on", "off"):
-        raise ValueError(f"--compile {compile_}: choose auto, on or off")
     given = options.parse_assignments(settings or ())
     tried = options.parse_assignments(sweep or (), "--sweep")
     values = {name: text.split(";" if ";" in text else ",") for name, text in tried.items()}
@@ -114,7 +112,7 @@ def run(
             data=data_root,
             device=device,
             vectorize=vectorize,
-            compile=compile_,  # type: ignore[arg-type]  # checked above
+            compile=compile_,  # type: ignore[arg-type]  # checked there
             progress=progress,
         )
     _show(done, quiet, as_json)

@@ -21,6 +21,7 @@ from streamsim.foreign import Description, signatures
 from streamsim.foreign.onebyone import Features, Guess, OneByOne
 from streamsim.optimizers import TrainOptions
 from streamsim.options import did_you_mean
+from streamsim.registry import MEMBER
 from streamsim.stream import Stream
 
 # abstract classes, everything once more, and learners that choose which labels to ask for
@@ -98,17 +99,27 @@ def recipe(name: str, values: Mapping[str, Any]) -> RiverRecipe:
 
 
 def describe(name: str) -> Description:
+    if name.endswith(MEMBER):
+        about = "Any classifier of river, by its name or the end of it"
+        return Description(f"{about}: {', '.join(_fitting((_base(name),)))}.", [])
     kind = _classifier(name)
     return Description(inspect.getdoc(kind) or "", signatures.describe(kind))
 
 
-def _classifier(name: str) -> type:
+def _base(name: str) -> type:
+    """What every classifier of river is."""
     try:
         from river.base import Classifier
     except ImportError as error:
         raise ValueError(f"'{name}' needs river: pip install river ({error})") from None
+    base: type = Classifier
+    return base
+
+
+def _classifier(name: str) -> type:
+    base = _base(name)
     try:
-        return _find(name.partition(":")[2].strip(), (Classifier,))
+        return _find(name.partition(":")[2].strip(), (base,))
     except ValueError as error:
         raise ValueError(f"strategy '{name}': {error}") from None
 
@@ -142,13 +153,18 @@ def _offered(module: str) -> list[str]:
     return [name for name in getattr(loaded, "__all__", ()) if hasattr(loaded, name)]
 
 
-def _find(name: str, allowed: tuple[type, ...]) -> type:
-    """A class by its full name, or by the end of it if only one has it."""
-    fitting = {
+def _fitting(allowed: tuple[type, ...]) -> dict[str, type]:
+    """The classes that can be built and are of a kind."""
+    return {
         full: cls
         for full, cls in _public().items()
         if issubclass(cls, allowed) and not inspect.isabstract(cls)
     }
+
+
+def _find(name: str, allowed: tuple[type, ...]) -> type:
+    """A class by its full name, or by the end of it if only one has it."""
+    fitting = _fitting(allowed)
     matches = [full for full in fitting if f".{full}".endswith(f".{name}")]
     if len(matches) == 1:
         return fitting[matches[0]]
@@ -162,4 +178,5 @@ def _find(name: str, allowed: tuple[type, ...]) -> type:
     other = [full for full in _public() if f".{full}".endswith(f".{name}")]
     if other:
         raise ValueError(f"river.{other[0]} cannot be used as a {wanted} here{near}")
-    raise ValueError(f"river has no {wanted} of that name{near}")
+    see = "" if near else "; see: streamsim show strategy river:NAME"
+    raise ValueError(f"river has no {wanted} '{name}'{near}{see}")

@@ -101,6 +101,16 @@ def continual_curves(continual: pd.DataFrame) -> ContinualCurves:
     return ContinualCurves(replicas, accuracy_KSE, experience_KS, step_KS)
 
 
+def lengths_of_settings(accuracy: pd.DataFrame, continual: pd.DataFrame | None) -> dict[int, int]:
+    """How many experiences each setting has: a swept option may decide that."""
+    places = [accuracy.rename(columns={"after": "experience"})]
+    places += [] if continual is None else [continual]
+    rows = pd.concat([table[["setting", "experience", "on"]] for table in places])
+    last = rows.groupby("setting", as_index=False).max()
+    lengths = 1 + last[["experience", "on"]].max(axis=1)
+    return dict(zip(last["setting"].tolist(), lengths.tolist(), strict=True))
+
+
 def replica_positions(replicas: pd.DataFrame, wanted: pd.DataFrame) -> Ints:
     """Row of `replicas` that holds each wanted replica, -1 where there is none.
 

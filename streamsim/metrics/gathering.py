@@ -86,6 +86,16 @@ def select(data: MetricData, rows_K: npt.NDArray[np.intp]) -> MetricData:
     )
 
 
+def of_length(data: MetricData, length: int | None) -> MetricData:
+    """Without experiences that only other settings have."""
+    return replace(
+        data,
+        accuracy_KEE=data.accuracy_KEE[:, :length, :length],
+        initial_KE=data.initial_KE[:, :length],
+        accuracy_KSE=None if data.accuracy_KSE is None else data.accuracy_KSE[..., :length],
+    )
+
+
 def _take(
     values_K: npt.NDArray[Number], rows_K: Ints, absent: Number | float
 ) -> npt.NDArray[Number]:

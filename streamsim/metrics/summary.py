@@ -18,11 +18,12 @@ from streamsim.metrics.arrays import (
     Ints,
     accuracy_matrices,
     check_columns,
+    lengths_of_settings,
     replica_positions,
 )
 from streamsim.metrics.catalogue import METRICS
 from streamsim.metrics.estimate import mean_ci
-from streamsim.metrics.gathering import detected, gather, judged, select
+from streamsim.metrics.gathering import detected, gather, judged, of_length, select
 from streamsim.metrics.metric import Metric, MetricData
 
 COLUMNS = ["setting", "metric", "mean", "ci95", "num_seeds", "num_diverged", "note"]
@@ -171,10 +172,11 @@ def _outcomes(
     )
 
     diverged_K = replica_positions(diverged, everyone) >= 0
+    lengths = lengths_of_settings(accuracy, inside)
     setting_K, seed_K = (everyone[key].to_numpy(dtype=np.int64) for key in REPLICA)
     for setting in np.unique(setting_K):
         healthy_K = (setting_K == setting) & ~diverged_K
-        healthy = select(data, np.flatnonzero(healthy_K))
+        healthy = of_length(select(data, np.flatnonzero(healthy_K)), lengths.get(setting))
         gone = seed_K[(setting_K == setting) & diverged_K]
         for metric in METRICS.values():
             values_K, note = _evaluate(metric, healthy)

@@ -178,15 +178,17 @@ def open_run(path: str | Path) -> Run:
         raise ValueError(f"{path} is not a run folder: it has no run.json")
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
-        if info["format"] != FORMAT:
-            raise ValueError(
-                f"{path} has the format {info['format']}, and this streamsim reads {FORMAT}; "
-                "use the version that wrote it"
-            )
-        needed = ("configuration", "settings", "status", "stream", "environment")
-        missing = [key for key in needed if key not in info]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is damaged or not of streamsim: {error}") from None
+    if not isinstance(info, dict) or "format" not in info:
+        raise ValueError(f"{file} is damaged or not of streamsim: it names no format")
+    if info["format"] != FORMAT:
+        raise ValueError(
+            f"{path} has the format {info['format']}, and this streamsim reads {FORMAT}; "
+            "use the version that wrote it"
+        )
+    needed = ("configuration", "settings", "status", "stream", "environment")
+    missing = [key for key in needed if key not in info]
     if missing:
         raise ValueError(f"{file} is damaged: it has no {', '.join(missing)}")
     return Run(path, info)

@@ -46,6 +46,7 @@ NOT_ASKED = {  # tables that a finished run may do without
     "meta_transference": "this run has no transference between episodes; run a strategy that "
     "meta-learns, such as maml-init, with --transference",
 }
+MAY_BE_EMPTY = {*NOT_ASKED, "training"}  # nothing may have happened
 Columns = Mapping[str, "Tensor"]  # a table's columns, equally long
 
 
@@ -68,9 +69,12 @@ def frame(name: str, columns: Columns) -> pd.DataFrame:
 
 
 def read(file: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A Parquet table with the expected columns."""
+    """A Parquet table with the expected columns, of numbers."""
     import pandas as pd
+    from pandas.api.types import is_numeric_dtype
 
+    if not file.is_file():
+        raise ValueError(f"{file} is missing or damaged: there is no such file; run again")
     try:
         table = pd.read_parquet(file)
     except Exception as error:  # pyarrow raises many kinds for a damaged file
@@ -78,6 +82,13 @@ def read(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     absent = [name for name in columns if name not in table]
     if absent:
         raise ValueError(f"{file} has no column {', '.join(absent)}; was it written by streamsim?")
+    if table.empty and file.stem not in MAY_BE_EMPTY:
+        raise ValueError(f"{file} is missing or damaged: it has no rows; run again")
+    texts = [name for name in columns if len(table) and not is_numeric_dtype(table[name])]
+    if texts:
+        raise ValueError(
+            f"{file} is missing or damaged: the column {texts[0]} holds no numbers; run again"
+        )
     return table
 
 

@@ -16,10 +16,10 @@ from streamsim.registry import Kind
 from streamsim.strategy import Part
 from streamsim.stream import Scenario
 from streamsim.testing.descriptions import description
-from streamsim.testing.results import Check, Result, failures, run_checks
+from streamsim.testing.results import Check, Result, failures, one_line, run_checks
 from streamsim.testing.scenarios import check_scenario
 from streamsim.testing.strategies import check_strategy
-from streamsim.testing.toys import Given, Toy
+from streamsim.testing.toys import Given, Toy, flat
 
 KINDS: tuple[Kind, ...] = ("scenario", "modifier", "strategy")
 Options = Mapping[str, Any]
@@ -39,7 +39,8 @@ def check(
     training is tried too, which takes its time. A sum such as `replay+lwf` is a strategy;
     `split-digits+label-noise` is a scenario. A modifier is checked on small streams.
     """
-    if foreign.is_foreign(name) and not _is_scenario(name):
+    # libraries may bring scenarios under the same word as learners
+    if foreign.is_foreign(name) and not _loads("scenario", name):
         raise ValueError(
             f"'{name}' is no scenario and not made of parts, which are what is checked here; "
             f"try it: streamsim run sea-abrupt {name}"
@@ -53,6 +54,12 @@ def check(
         raise ValueError(
             f"unknown scenario, modifier or strategy '{name}'{did_you_mean(name, known)} "
             f"(see: {', '.join(f'streamsim list {registry.PLURALS[kind]}' for kind in KINDS)})"
+        )
+    given = {key.partition(".")[0] for key in options or {}}
+    for section in given - {*kinds, *(("model", "train") if "strategy" in kinds else ())}:
+        raise ValueError(
+            f"{section}.…: no options of '{name}', which is a {' and a '.join(kinds)}; write "
+            f"--set {kinds[0]}.OPTION=VALUE"
         )
     results: list[Result] = []
     for kind in kinds:
@@ -88,10 +95,9 @@ def assert_conforms(
         raise AssertionError("\n".join([head, *lines]))
 
 
-def _is_scenario(name: str) -> bool:
-    """Libraries may bring scenarios under the same word as learners."""
+def _loads(kind: Kind, name: str) -> bool:
     try:
-        registry.load("scenario", name)
+        registry.load(kind, name)
     except ValueError:
         return False
     return True
@@ -107,6 +113,9 @@ def _check_as(
     ]
     own = {key.removeprefix(f"{kind}."): v for key, v in given.items() if key.startswith(kind)}
     built: list[Any] = []
+    broken = [n for its, n in zip(kinds, names, strict=True) if not _loads(its, n)]
+    if own and not broken:
+        _build(kind, name, own)  # what it refuses is no fault of the plugin
 
     def build() -> str:
         built.append(_build(kind, name, own))
@@ -116,7 +125,8 @@ def _check_as(
         Check(f"{each} is described", partial(_description, its, each))
         for its, each in zip(kinds, names, strict=True)
     ]
-    results = run_checks([*described, Check("builds with its defaults", build)])
+    rests = tuple(f"{each} is described" for each in broken)
+    results = run_checks([*described, Check("builds with its defaults", build, rests)])
     if not built:
         return results
     if kind == "scenario":
@@ -128,14 +138,28 @@ def _check_as(
 
 
 def _check_modifier(name: str, modifier: Modifier, root: str | Path | None) -> list[Result]:
-    """The checks of a scenario, of a small one with the modifier, with and without an order."""
-    results = []
-    for what, ordered in (("shuffled", False), ("ordered", True)):
-        small = Toy().stream(Path())
-        stream = replace(small, spec=replace(small.spec, ordered=ordered))
+    """The checks of a scenario, of small ones with the modifier: images with and without an order,
+    and vectors. It may refuse images or vectors, but not both."""
+    images = Toy().stream(Path())
+    streams = {
+        "shuffled": images,
+        "ordered": replace(images, spec=replace(images.spec, ordered=True)),
+        "vectors": flat(images),
+    }
+    results, refusals = [], dict[str, str]()
+    for what, stream in streams.items():
+        try:
+            modifier.modify(stream)
+        except ValueError as error:
+            refusals[what] = one_line(str(error))
+            continue
+        except Exception:  # the checks tell where it came from
+            pass
         found = check_scenario(Modified(Given(stream), {name: modifier}), root=root)
         results += [result._replace(check=f"{what}: {result.check}") for result in found]
-    return results
+    accepts = bool(results)
+    fits = [Result(f"{what}: fits, or is refused", accepts, why) for what, why in refusals.items()]
+    return results + fits
 
 
 def _description(kind: Kind, name: str) -> str:

@@ -131,6 +131,28 @@ def altered(stream: Stream, keep: Callable[[Replica], Tensor]) -> Stream:
 
 
 @dataclass(frozen=True)
+class FlatView:
+    """Another view's samples as vectors."""
+
+    view: View
+
+    def inputs(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return self.view.inputs(pool, tables, ids).flatten(1)
+
+    def labels(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return self.view.labels(pool, tables, ids)
+
+    def tasks(self, pool: Tables, tables: Tables, ids: Tensor) -> Tensor:
+        return self.view.tasks(pool, tables, ids)
+
+
+def flat(stream: Stream) -> Stream:
+    """The same stream with vectors in place of images."""
+    shape = (torch.Size(stream.spec.input_shape).numel(),)
+    return replace(stream, spec=replace(stream.spec, input_shape=shape), view=FlatView(stream.view))
+
+
+@dataclass(frozen=True)
 class Given:
     """A scenario that is a stream already made."""
 

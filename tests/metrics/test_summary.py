@@ -394,3 +394,14 @@ def test_importing_the_metrics_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_settings_of_different_lengths_are_each_measured_over_their_own_experiences() -> None:
+    long = accuracy_table()
+    short = accuracy_table(experiences=2).assign(setting=1)
+    together = summarize(pd.concat([long, short]))
+    alone = summarize(short.assign(setting=0))
+    assert together.query("setting == 1")["mean"].tolist() == pytest.approx(
+        alone["mean"].tolist(), nan_ok=True
+    )
+    assert together.query("setting == 0").equals(summarize(long))

@@ -286,6 +286,15 @@ def test_what_cannot_be_compared_is_refused(
         compare(gather(runs), **options)
 
 
+def test_runs_on_different_scenarios_are_refused_by_name(tmp_path: Path, write_run: Any) -> None:
+    runs = [
+        write_run(tmp_path / name, strategy=name, scenario=scenario)
+        for name, scenario in (("one", "split-digits"), ("other", "split-mnist"))
+    ]
+    with pytest.raises(ValueError, match="ran on split-digits and split-mnist; give two or more"):
+        compare(gather(runs))
+
+
 def test_runs_without_a_common_seed_are_refused(tmp_path: Path, write_run: Any) -> None:
     runs = [
         write_run(tmp_path / name, strategy=name, seeds=seeds)

@@ -54,6 +54,14 @@ def test_a_damaged_description_is_refused(content: bytes, tmp_path: Path) -> Non
     assert "run.json is damaged or not of streamsim: " in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"{}", b"[]"])
+def test_a_description_of_something_else_is_said_to_name_no_format(
+    content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    assert refusal(tmp_path).endswith("it names no format")
+
+
 def test_another_format_is_refused(info: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({**info, "format": 2}))
     assert "has the format 2, and this streamsim reads 1; use the version" in refusal(tmp_path)

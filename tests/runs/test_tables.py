@@ -70,6 +70,27 @@ def test_a_damaged_table_is_refused_in_one_line(damage: str, run: Run) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("damage", ["missing", "text", "rows"])
+def test_what_is_wrong_with_a_table_is_said_once_and_names_its_file(
+    run: Run, damage: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "accuracy.parquet"
+    table = pd.read_parquet(file)
+    if damage == "missing":
+        file.unlink()
+    else:
+        bad = table.astype({"accuracy": str}) if damage == "text" else table.iloc[:0]
+        bad.to_parquet(file)
+    with pytest.raises(ValueError, match="run again") as caught:
+        run.summary()
+    said = {
+        "missing": "there is no such file",
+        "text": "the column accuracy holds no numbers",
+        "rows": "it has no rows",
+    }[damage]
+    assert str(caught.value) == f"{file} is missing or damaged: {said}; run again"
+
+
 def test_an_unfinished_run_has_the_rows_of_its_checkpoint(
     info: dict[str, Any], rows: Rows, tmp_path: Path
 ) -> None:

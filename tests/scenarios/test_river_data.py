@@ -92,9 +92,9 @@ def test_a_feature_that_comes_up_late_is_refused(monkeypatch: pytest.MonkeyPatch
 
 BAD = [
     ("river:Fishing", (), "river has no data set 'Fishing'; did you mean 'Phishing'?"),
-    ("river:Xyzzy", (), "river has no data set 'Xyzzy'; it has AirlinePassengers, "),
+    ("river:Xyzzy", (), "river has no data set 'Xyzzy'; see: streamsim show scenario "),
     ("rivr:Phishing", (), "unknown scenario 'rivr:Phishing'; did you mean 'river:Phishing'?"),
-    ("river:NAME", (), "river:NAME stands for a data set of river: "),
+    ("river:NAME", (), "river:NAME stands for a data set of river; see: "),
     ("river:AirlinePassengers", (), "river:AirlinePassengers is for regression"),
     ("river:SolarFlare", (), "river:SolarFlare is for multi-output regression"),
     ("river:SEA", ("variant=9",), "river:SEA: "),
