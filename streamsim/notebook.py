@@ -57,9 +57,9 @@ def _matrix(run: Run) -> str:
         return ""
     cells = "".join(
         f'<tr><th style="{RIGHT}">after {after + 1}</th>{"".join(map(_cell, row))}</tr>'
-        for after, row in zip(mean.index, mean.to_numpy().tolist(), strict=True)
+        for after, row in zip(mean.index.tolist(), mean.to_numpy().tolist(), strict=True)
     )
-    head = "".join(f'<th style="{RIGHT}">{on + 1}</th>' for on in mean.columns)
+    head = "".join(f'<th style="{RIGHT}">{on + 1}</th>' for on in mean.columns.tolist())
     caption = "<caption>accuracy on each experience</caption>"
     return f"<table>{caption}<tr><th></th>{head}</tr>{cells}</table>"
 
