@@ -56,10 +56,10 @@ def _matrix(run: Run) -> str:
     if len(run.settings) > 1 or not 2 <= len(mean) <= MOST_EXPERIENCES:
         return ""
     cells = "".join(
-        f'<tr><th style="{RIGHT}">after {after + 1}</th>{"".join(map(_cell, row))}</tr>'
+        f'<tr><th style="{RIGHT}">after {int(after) + 1}</th>{"".join(map(_cell, row))}</tr>'
         for after, row in zip(mean.index.tolist(), mean.to_numpy().tolist(), strict=True)
     )
-    head = "".join(f'<th style="{RIGHT}">{on + 1}</th>' for on in mean.columns.tolist())
+    head = "".join(f'<th style="{RIGHT}">{int(on) + 1}</th>' for on in mean.columns.tolist())
     caption = "<caption>accuracy on each experience</caption>"
     return f"<table>{caption}<tr><th></th>{head}</tr>{cells}</table>"
 
