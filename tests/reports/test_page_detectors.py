@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -102,6 +103,37 @@ def test_gains_are_claimed_only_where_they_hold(runs: dict[str, Run]) -> None:
         label = next(label for label in rows if sentence.startswith(f"{label} "))
         sure = rows[label][6].tone == "plain"
         assert sure == (" gains " in sentence or " loses " in sentence)
+
+
+def test_what_was_judged_is_summed_up_once_a_run(
+    runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summed: list[Path] = []
+    original = Run.prequential
+
+    def counted(self: Run, window: int | None = None) -> pd.DataFrame:
+        summed.append(self.path)
+        return original(self, window)
+
+    monkeypatch.setattr(Run, "prequential", counted)
+    gather_page(runs.values())
+    assert sorted(summed) == sorted(run.path for run in runs.values())
+
+
+def test_a_recorded_stream_has_gains_and_no_scores_of_alarms(
+    runs: dict[str, Run], tmp_path: Path
+) -> None:
+    folders = []
+    for trigger in ("adwin", "never"):
+        shutil.copytree(runs[trigger].path, tmp_path / trigger)
+        (tmp_path / trigger / "drifts.parquet").unlink()
+        folders.append(tmp_path / trigger)
+    (table, *_) = gather_page(folders).chapters[0].tables
+    told, never = table.rows
+    assert [cell.text for cell in told[2:5]] == ["\N{EN DASH}"] * 3
+    gap = _accuracy(runs["adwin"]) - _accuracy(runs["never"])
+    assert told[6].sort == pytest.approx(gap.mean())
+    assert never[6].text == "never told"
 
 
 def test_runs_that_nothing_watched_have_no_such_table(tmp_path: Path) -> None:

@@ -31,6 +31,12 @@ class RememberedRun(Run):
             return super().per_replica(joint)
         return self._once("metrics of replicas", lambda: Run.per_replica(self))
 
+    def prequential(self, window: int | None = None) -> pd.DataFrame:
+        return self._once(f"curves over {window}", lambda: Run.prequential(self, window))
+
+    def detection(self, tolerance: int | None = None) -> pd.DataFrame:
+        return self._once(f"alarms within {tolerance}", lambda: Run.detection(self, tolerance))
+
     def _once(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         if name not in self.memory:
             self.memory[name] = read()
