@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
-from torch.func import grad, jacrev, vmap
+from torch.func import grad, vjp, vmap
 
 from streamsim import draws
 from streamsim.strategy import Context, Data, Params, Part, Setup, StepContext, mask
@@ -87,13 +87,14 @@ def _exact(ctx: Context, batch: Batch) -> Params:
         return mask(ctx.forward(params, one), ctx.seen).log_softmax(-1)[0]
 
     def of_sample(x: Tensor, weight: Tensor, task: Tensor | None) -> Params:
-        jacobian = jacrev(log_probabilities)(dict(ctx.params), x, task)
-        p = log_probabilities(ctx.params, x, task).exp() * weight
-        return {k: torch.einsum("c,c...->...", p, j.square()) for k, j in jacobian.items()}
+        log_p, pull, *_ = vjp(lambda params: log_probabilities(params, x, task), dict(ctx.params))
+        # the root of a class's share goes into its gradient, which needs no factor once squared
+        gradients: Params = vmap(pull)((log_p.exp() * weight).sqrt().diag())[0]
+        return gradients
 
     in_dims = (0, 0, None if batch.task is None else 0)
-    squares = vmap(of_sample, in_dims=in_dims)(batch.x, batch.weight, batch.task)
-    return {k: s.sum(0) for k, s in squares.items()}
+    gradients = vmap(of_sample, in_dims=in_dims)(batch.x, batch.weight, batch.task)
+    return {k: g.square().sum((0, 1)) for k, g in gradients.items()}
 
 
 def _empirical(ctx: Context, batch: Batch) -> Params:
