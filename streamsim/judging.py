@@ -31,8 +31,9 @@ class Planned(NamedTuple):
 def predictions(known: Tensor, scores: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted class and log loss `[..., B]` of scores `[..., B, C]` among the classes `known`
     (`[..., C]` bool) before; among all if there is none."""
-    allowed = (known | ~known.any(-1, keepdim=True)).unsqueeze(-2)
-    scores = mask(scores, allowed)
+    allowed = known | ~known.any(-1, keepdim=True)
+    if not allowed.all():  # mostly they all are
+        scores = mask(scores, allowed.unsqueeze(-2))
     log_loss = scores.logsumexp(-1) - scores.gather(-1, label.unsqueeze(-1))[..., 0]
     # argmax alone takes several times as long over few classes
     return scores.max(-1).indices, log_loss.clamp(0, MOST_LOG_LOSS)

@@ -140,19 +140,20 @@ class Recorder:
         ]
         if not healthy:
             return
-        owners = [replica for replica, blocks in healthy for _ in blocks.position]
+        counts = torch.tensor([len(blocks.position) for _, blocks in healthy])
+        owners_K2 = torch.tensor([replica for replica, _ in healthy]).repeat_interleave(counts, 0)
         joined = Blocks(*map(torch.cat, zip(*(blocks for _, blocks in healthy), strict=True)))
         columns = {**joined._asdict(), "position": joined.position + late}
         classes_KC3 = columns.pop("classes")
-        self._add("prequential", owners, **columns)
+        self._add("prequential", owners_K2, **columns)
         block, which = classes_KC3.any(-1).nonzero().unbind(1)
-        counts = zip(("labelled", "predicted", "correct"), classes_KC3[block, which].T, strict=True)
+        sums = zip(("labelled", "predicted", "correct"), classes_KC3[block, which].T, strict=True)
         self._add(
             "prequential_classes",
-            [owners[k] for k in block.tolist()],
+            owners_K2[block],
             position=columns["position"][block],
             **{"class": which},
-            **dict(counts),
+            **dict(sums),
         )
 
     def alarms(self, replicas: Replicas, watchers: Sequence[str], alarms: Sequence[Alarm]) -> None:
@@ -241,8 +242,9 @@ class Recorder:
         total_RE = learner.test_sizes(experiences)
         return [(e, correct_RE[:, e], total_RE[:, e]) for e in experiences]
 
-    def _add(self, table: str, replicas: Replicas, **columns: Tensor) -> None:
-        settings, seeds = (torch.tensor(column) for column in zip(*replicas, strict=True))
+    def _add(self, table: str, replicas: Replicas | Tensor, **columns: Tensor) -> None:
+        """Rows, one for each of the replicas; as a tensor, `[K, 2]`."""
+        settings, seeds = torch.as_tensor(replicas).unbind(1)
         for name, column in {"setting": settings, "seed": seeds, **columns}.items():
             self.rows.setdefault(table, {}).setdefault(name, []).append(column)
 
