@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
-from streamsim import __version__
+from streamsim import __version__, process
 from streamsim.cli import (
     catalogue,
     comparing,
@@ -61,9 +60,7 @@ def _options(
 
 def main() -> None:
     """The entry point. Bad input is one line on standard error and exit code 2."""
-    # threads spin only briefly while they wait: spinning without end costs a busy machine many
-    # times a step's time; set here because OpenMP reads it once, when torch is first imported
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    process.settle()
     try:
         code = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from streamsim import process as own_process
+
 
 class Flags(NamedTuple):
     """What every benchmark accepts."""
@@ -35,6 +37,8 @@ class Finished(NamedTuple):
 
 
 def flags() -> Flags:
+    """Those given; memory is kept as under the command line, for all contestants."""
+    own_process.keep_memory()
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--full", action="store_true")
