@@ -98,39 +98,50 @@ def tally(
     news: Sequence[Samples],
 ) -> tuple[list[Standing], list[Blocks]]:
     """Count samples of every replica in: their new standings, and the blocks that they finish."""
-    merged = [
-        Samples(*map(torch.cat, zip(standing.pending, new, strict=True)))
+    found: dict[int, tuple[Standing, Blocks]] = {}
+    # replicas that are equally far are counted together
+    stages = [
+        (standing.position, len(standing.pending.label), len(new.label))
         for standing, new in zip(standings, news, strict=True)
     ]
-    wholes = [len(samples.label) // options.block * options.block for samples in merged]
-    found: dict[int, tuple[Blocks, Tensor]] = {}
-    # replicas that are equally far are reduced together
-    stages = [(s.position, whole) for s, whole in zip(standings, wholes, strict=True)]
     for stage in set(stages):
         group = [r for r, each in enumerate(stages) if each == stage]
-        rows = [[each[: stage[1]].view(-1, options.block) for each in merged[r]] for r in group]
-        reduced = _reduced(
-            options,
-            num_classes,
-            stage[0],
-            torch.stack([standings[r].faded for r in group]),
-            Samples(*map(torch.stack, zip(*rows, strict=True))),
+        of_group = [standings[r] for r in group], [news[r] for r in group]
+        found |= zip(group, _counted(options, num_classes, *of_group), strict=True)
+    in_turn = [found[r] for r in range(len(standings))]
+    return [standing for standing, _ in in_turn], [blocks for _, blocks in in_turn]
+
+
+def _counted(
+    options: PrequentialOptions,
+    num_classes: int,
+    standings: Sequence[Standing],
+    news: Sequence[Samples],
+) -> list[tuple[Standing, Blocks]]:
+    """`tally` of replicas that are equally far."""
+    position, size = standings[0].position, options.block
+    pieces = [each for s, new in zip(standings, news, strict=True) for each in (s.pending, new)]
+    merged = [torch.cat(column).view(len(news), -1) for column in zip(*pieces, strict=True)]
+    whole = merged[0].shape[1] // size * size
+    blocks_RKB = Samples(*(each[:, :whole].view(len(news), -1, size) for each in merged))
+    faded_R2 = torch.stack([standing.faded for standing in standings])
+    reduced = _reduced(options, num_classes, position, faded_R2, blocks_RKB)
+    # clones: a view would keep everything in memory
+    pending = zip(*(each[:, whole:].clone() for each in merged), strict=True)
+    return [
+        (
+            Standing(
+                position + whole,
+                Samples(*rest),
+                torch.cat([standing.last, new.label])[-1:],
+                faded,
+            ),
+            blocks,
         )
-        found |= zip(group, reduced, strict=True)
-    in_turn = [found[r] for r in range(len(merged))]
-    after = [
-        Standing(
-            standing.position + whole,
-            # clones: a view would keep the whole stretch in memory
-            Samples(*(each[whole:].clone() for each in samples)),
-            torch.cat([standing.last, new.label])[-1:],
-            faded,
-        )
-        for standing, new, samples, whole, (_, faded) in zip(
-            standings, news, merged, wholes, in_turn, strict=True
+        for standing, new, rest, (blocks, faded) in zip(
+            standings, news, pending, reduced, strict=True
         )
     ]
-    return after, [blocks for blocks, _ in in_turn]
 
 
 def unfinished(options: PrequentialOptions, num_classes: int, standing: Standing) -> Blocks:
