@@ -1,7 +1,7 @@
 """Samples per second of drifting streams, against iterating river's generator.
 
 A stream generates a stretch of steps at a time, eagerly, so stretches follow each other here: of
-one replica with two batch sizes, and of ten replicas with the smaller one, whose samples are all
+one replica with three batch sizes, and of ten replicas with the smallest one, whose samples are all
 counted. Making keys and tables is not counted.
 """
 
@@ -37,7 +37,7 @@ class Way(NamedTuple):
     batch_size: int
 
 
-WAYS = (Way(1, 64), Way(1, 10), Way(10, 10))
+WAYS = (Way(1, 256), Way(1, 64), Way(1, 10), Way(10, 10))
 
 
 class Pair(NamedTuple):
