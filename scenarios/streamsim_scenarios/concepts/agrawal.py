@@ -89,7 +89,8 @@ class Agrawal:
         if self.perturbation == 0:
             return Samples(inputs, labels)
         offset = self.perturbation * (2 * _exact(keys[-6:], counter) - 1)
-        return Samples(joined(torch.stack(_perturbed(_columns(inputs), offset))), labels)
+        columns = [*_perturbed(_columns(inputs), offset)]  # a list: older compilers know no other
+        return Samples(joined(torch.stack(columns)), labels)
 
     def label(
         self, state: State, inputs: Tensor, time: Tensor, which: Tensor | None = None
