@@ -144,11 +144,21 @@ def _counted(
     ]
 
 
-def unfinished(options: PrequentialOptions, num_classes: int, standing: Standing) -> Blocks:
-    """The block begun, if any, at the end of a run."""
-    count = len(standing.pending.label)
-    rows = Samples(*(each.view(1, min(count, 1), count) for each in standing.pending))
-    return _reduced(options, num_classes, standing.position, standing.faded[None], rows)[0][0]
+def unfinished(
+    options: PrequentialOptions, num_classes: int, standings: Sequence[Standing]
+) -> list[Blocks]:
+    """The block that every replica has begun, if any, at the end of a run."""
+    found: dict[int, Blocks] = {}
+    stages = [(standing.position, len(standing.pending.label)) for standing in standings]
+    for position, count in set(stages):
+        group = [r for r, each in enumerate(stages) if each == (position, count)]
+        rows = zip(*(standings[r].pending for r in group), strict=True)
+        shape = len(group), min(count, 1), count
+        samples = Samples(*(torch.stack(column).view(shape) for column in rows))
+        faded_R2 = torch.stack([standings[r].faded for r in group])
+        reduced = _reduced(options, num_classes, position, faded_R2, samples)
+        found |= zip(group, (blocks for blocks, _ in reduced), strict=True)
+    return [found[r] for r in range(len(standings))]
 
 
 def _reduced(

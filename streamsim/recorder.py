@@ -111,7 +111,7 @@ class Recorder:
         self._count()
         assert self.judging is not None
         replicas, options, spec = self.judging
-        rest = [unfinished(options, spec.num_classes, standing) for standing in self.standing]
+        rest = unfinished(options, spec.num_classes, self.standing)
         self._blocks(replicas, rest, spec.label_delay)
 
     def _count(self) -> None:

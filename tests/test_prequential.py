@@ -44,7 +44,7 @@ def counted(options: PrequentialOptions, pieces: list[Samples]) -> dict[str, tor
         standing = Standing.restored(standing.tensors())
         (standing,), blocks = tally(options, CLASSES, [standing], [piece])
         found += blocks
-    found.append(unfinished(options, CLASSES, standing))
+    found += unfinished(options, CLASSES, [standing])
     return {name: torch.cat([b._asdict()[name] for b in found]) for name in Blocks._fields}
 
 
@@ -101,8 +101,9 @@ def test_replicas_are_counted_apart_however_far_each_is() -> None:
         standings, blocks = tally(options, CLASSES, standings, [piece[part] for piece in pieces])
         for found, one in zip(together, blocks, strict=True):
             found.append(one)
-    for each, found, standing in zip(streams, together, standings, strict=True):
-        found.append(unfinished(options, CLASSES, standing))
+    rest = unfinished(options, CLASSES, standings)
+    for each, found, last in zip(streams, together, rest, strict=True):
+        found.append(last)
         alone = counted(options, [each])
         for name in Blocks._fields:
             joined = torch.cat([one._asdict()[name] for one in found])
