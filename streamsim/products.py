@@ -47,10 +47,10 @@ def _bmm(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _bmm_out(a: Tensor, b: Tensor, *, out: Tensor) -> Tensor:
-    if a.dtype != torch.float32 or a.shape[1] * a.shape[2] * b.shape[2] < LARGE:
-        return torch.baddbmm(out, a, b, beta=0, out=out)  # what torch's own bmm does
     if out.numel() == 0:
         out.resize_(a.shape[0], a.shape[1], b.shape[2])
+    if a.dtype != torch.float32 or a.shape[1] * a.shape[2] * b.shape[2] < LARGE:
+        return torch.baddbmm(out, a, b, beta=0, out=out)  # what torch's own bmm does
     multiply = torch.ops.mkldnn._linear_pointwise.default
     for one, other, product in zip(a.unbind(0), b.unbind(0), out.unbind(0), strict=True):
         product.copy_(multiply(one, other.T, None, "none", [], ""))

@@ -53,6 +53,7 @@ def test_small_products_and_other_numbers_have_the_very_bits_of_torch(
         assert torch.equal(torch.bmm(a.double(), b.double()), double)
         monkeypatch.setattr(products, "LARGE", 2**22)
         assert torch.equal(torch.bmm(a, b), small)
+        assert torch.equal(torch.bmm(a, b, out=torch.empty(0)), small)
 
 
 def test_gradients_under_vmap_and_compiled_steps_go_through_it(
