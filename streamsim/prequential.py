@@ -5,13 +5,14 @@ kappa, kappa-temporal, balanced accuracy and log loss over any window of whole b
 (`streamsim.metrics.prequential`), plus faded averages at the end of every block, which sums cannot
 give. Gama, Sebastião & Rodrigues 2013, "On evaluating stream learning algorithms".
 
-Shape letters: N samples, K blocks, B samples of a block, C classes.
+Shape letters: R replicas, N samples, K blocks of all replicas, one replica's after the other's,
+B samples of a block, C classes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
 from typing import NamedTuple
 
@@ -35,18 +36,10 @@ class PrequentialOptions:
     )
 
 
-class Samples(NamedTuple):
-    """Judged samples of one replica, in order of arrival."""
-
-    label: Tensor  # [N] int64
-    predicted: Tensor  # [N] int64
-    log_loss: Tensor  # [N] float32
-    before: Tensor  # [N] int64: the label that came before; -1 at the beginning
-
-
 class Blocks(NamedTuple):
-    """Sums over blocks of one replica, and averages that fade, at the end of each."""
+    """Sums over blocks, and averages that fade, at the end of each."""
 
+    replica: Tensor  # [K] int64
     position: Tensor  # [K] int64: samples judged by then
     total: Tensor  # [K] int64
     correct: Tensor  # [K] int64
@@ -59,159 +52,166 @@ class Blocks(NamedTuple):
 
 @plain_dataclass(frozen=True)
 class Standing:
-    """Where one replica is between stretches."""
+    """Where replicas are between stretches."""
 
-    position: int  # samples in finished blocks
-    pending: Samples  # of the block begun, fewer than a block
-    last: Tensor  # [1] int64: the newest label
-    faded: Tensor  # [2] float64: fading sums of correct predictions and log loss
+    position: Tensor  # [R] int64: samples in finished blocks
+    last: Tensor  # [R] int64: the label that came before the pending samples; -1 at the beginning
+    faded: Tensor  # [R, 2] float64: fading sums of correct predictions and log loss
+    pending: Judged  # [R, N] of the block begun, those that count first
 
     @classmethod
-    def start(cls) -> Standing:
-        none = torch.empty(0, dtype=torch.int64)
-        samples = Samples(none, none, torch.empty(0), none)
-        return cls(0, samples, torch.tensor([-1]), torch.zeros(2, dtype=torch.float64))
+    def start(cls, num_replicas: int) -> Standing:
+        none = torch.empty(num_replicas, 0, dtype=torch.int64)
+        return cls(
+            position=torch.zeros(num_replicas, dtype=torch.int64),
+            last=torch.full((num_replicas,), -1),
+            faded=torch.zeros(num_replicas, 2, dtype=torch.float64),
+            pending=Judged(none, none, none.float(), none.bool()),
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """For a checkpoint."""
-        own = {"position": torch.tensor(self.position), "last": self.last, "faded": self.faded}
+        own = {"position": self.position, "last": self.last, "faded": self.faded}
         return own | self.pending._asdict()
 
     @classmethod
     def restored(cls, tensors: Mapping[str, Tensor]) -> Standing:
-        pending = Samples(*(tensors[name] for name in Samples._fields))
-        return cls(int(tensors["position"]), pending, tensors["last"], tensors["faded"])
-
-
-def samples_of(judged: Judged, replica: int, last: Tensor) -> Samples:
-    """What one replica was judged on; `last` is the label before."""
-    label, predicted, log_loss, counts = (each[replica] for each in judged)
-    if not counts.all():
-        label, predicted, log_loss = label[counts], predicted[counts], log_loss[counts]
-    return Samples(label, predicted, log_loss, torch.cat([last, label])[:-1])
+        pending = Judged(*(tensors[name] for name in Judged._fields))
+        return cls(tensors["position"], tensors["last"], tensors["faded"], pending)
 
 
 def tally(
-    options: PrequentialOptions,
-    num_classes: int,
-    standings: Sequence[Standing],
-    news: Sequence[Samples],
-) -> tuple[list[Standing], list[Blocks]]:
-    """Count samples of every replica in: their new standings, and the blocks that they finish."""
-    found: dict[int, tuple[Standing, Blocks]] = {}
-    # replicas that are equally far are counted together
-    stages = [
-        (standing.position, len(standing.pending.label), len(new.label))
-        for standing, new in zip(standings, news, strict=True)
-    ]
-    for stage in set(stages):
-        group = [r for r, each in enumerate(stages) if each == stage]
-        of_group = [standings[r] for r in group], [news[r] for r in group]
-        found |= zip(group, _counted(options, num_classes, *of_group), strict=True)
-    in_turn = [found[r] for r in range(len(standings))]
-    return [standing for standing, _ in in_turn], [blocks for _, blocks in in_turn]
+    options: PrequentialOptions, num_classes: int, standing: Standing, news: Judged
+) -> tuple[Standing, Blocks]:
+    """Count samples in: where replicas are then, and the blocks that they finish."""
+    merged = Judged(*(torch.cat(both, 1) for both in zip(standing.pending, news, strict=True)))
+    num_R = merged.counts.sum(1) // options.block
+    whole, rest = _divided(merged, num_R * options.block)
+    blocks, faded_R2 = _reduced(options, num_classes, standing, num_R, options.block, whole)
+    end_R = (num_R * options.block).cumsum(0) - 1
+    last_R = standing.last.clone()
+    last_R[num_R > 0] = whole.label[end_R[num_R > 0]]
+    return Standing(standing.position + num_R * options.block, last_R, faded_R2, rest), blocks
 
 
-def _counted(
-    options: PrequentialOptions,
-    num_classes: int,
-    standings: Sequence[Standing],
-    news: Sequence[Samples],
-) -> list[tuple[Standing, Blocks]]:
-    """`tally` of replicas that are equally far."""
-    position, size = standings[0].position, options.block
-    pieces = [each for s, new in zip(standings, news, strict=True) for each in (s.pending, new)]
-    merged = [torch.cat(column).view(len(news), -1) for column in zip(*pieces, strict=True)]
-    whole = merged[0].shape[1] // size * size
-    blocks_RKB = Samples(*(each[:, :whole].view(len(news), -1, size) for each in merged))
-    faded_R2 = torch.stack([standing.faded for standing in standings])
-    reduced = _reduced(options, num_classes, position, faded_R2, blocks_RKB)
-    # clones: a view would keep everything in memory
-    pending = zip(*(each[:, whole:].clone() for each in merged), strict=True)
-    return [
-        (
-            Standing(
-                position + whole,
-                Samples(*rest),
-                torch.cat([standing.last, new.label])[-1:],
-                faded,
-            ),
-            blocks,
-        )
-        for standing, new, rest, (blocks, faded) in zip(
-            standings, news, pending, reduced, strict=True
-        )
-    ]
-
-
-def unfinished(
-    options: PrequentialOptions, num_classes: int, standings: Sequence[Standing]
-) -> list[Blocks]:
+def unfinished(options: PrequentialOptions, num_classes: int, standing: Standing) -> Blocks:
     """The block that every replica has begun, if any, at the end of a run."""
-    found: dict[int, Blocks] = {}
-    stages = [(standing.position, len(standing.pending.label)) for standing in standings]
-    for position, count in set(stages):
-        group = [r for r, each in enumerate(stages) if each == (position, count)]
-        rows = zip(*(standings[r].pending for r in group), strict=True)
-        shape = len(group), min(count, 1), count
-        samples = Samples(*(torch.stack(column).view(shape) for column in rows))
-        faded_R2 = torch.stack([standings[r].faded for r in group])
-        reduced = _reduced(options, num_classes, position, faded_R2, samples)
-        found |= zip(group, (blocks for blocks, _ in reduced), strict=True)
-    return [found[r] for r in range(len(standings))]
+    size_R = standing.pending.counts.sum(1)
+    found = []
+    for size in size_R.unique().tolist():
+        own_R = (size_R == size) & (size_R > 0)
+        samples = _Samples(*(each[own_R, :size].flatten() for each in standing.pending[:3]))
+        found.append(_reduced(options, num_classes, standing, own_R.long(), max(size, 1), samples))
+    joined = Blocks(*map(torch.cat, zip(*(blocks for blocks, _ in found), strict=True)))
+    order = joined.replica.argsort()
+    return Blocks(*(column[order] for column in joined))
+
+
+class _Samples(NamedTuple):
+    """Samples that count, of one replica after the other."""
+
+    label: Tensor  # [N] int64
+    predicted: Tensor  # [N] int64
+    log_loss: Tensor  # [N] float32
+
+
+def _divided(judged: Judged, first_R: Tensor) -> tuple[_Samples, Judged]:
+    """So many samples that count of every replica, and those that are left."""
+    if judged.counts.all():  # so all replicas are equally far
+        first = int(first_R[0])
+        # clones: a view would keep everything in memory
+        rest = Judged(*(each[:, first:].clone() for each in judged))
+        return _Samples(*(each[:, :first].flatten() for each in judged[:3])), rest
+    rank = judged.counts.cumsum(1)
+    taken = (judged.counts & (rank <= first_R[:, None])).flatten().nonzero()[:, 0]
+    replica, column = (judged.counts & (rank > first_R[:, None])).nonzero().unbind(1)
+    place = rank[replica, column] - first_R[replica] - 1
+    width = int(place.max()) + 1 if len(place) else 0
+    rest = [each.new_zeros(len(each), width) for each in judged]
+    for new, old in zip(rest, judged, strict=True):
+        new[replica, place] = old[replica, column]
+    return _Samples(*(each.flatten()[taken] for each in judged[:3])), Judged(*rest)
 
 
 def _reduced(
     options: PrequentialOptions,
     num_classes: int,
-    position: int,
-    faded: Tensor,  # [R, 2]
-    samples: Samples,  # [R, K, B] each
-) -> list[tuple[Blocks, Tensor]]:
-    """Blocks of replicas that are equally far, and what has faded by their end."""
-    num_blocks, size = samples.label.shape[1:]
-    hit_RKB = samples.predicted == samples.label
-    value_RK2B = torch.stack([hit_RKB.double(), samples.log_loss.double()], dim=2)
-    end_K = position + size * torch.arange(1, num_blocks + 1)
-    sums_RK2 = _faded(options.fading, faded, value_RK2B)
-    # the weights 1 + f + ... + f^(n-1) of all samples so far
-    weight_K1 = (1 - options.fading ** end_K.double())[:, None] / (1 - options.fading)
-    columns = Blocks(
-        position=end_K.expand(len(faded), -1),
-        total=torch.full_like(end_K, size).expand(len(faded), -1),
-        correct=hit_RKB.sum(-1),
-        persistent=(samples.before == samples.label).sum(-1),
-        log_loss=value_RK2B[:, :, 1].mean(-1),
-        faded_accuracy=(sums_RK2 / weight_K1)[..., 0],
-        faded_log_loss=(sums_RK2 / weight_K1)[..., 1],
-        classes=_per_class(samples, hit_RKB, num_classes),
+    standing: Standing,
+    num_R: Tensor,  # blocks
+    size: int,  # of a block
+    samples: _Samples,
+) -> tuple[Blocks, Tensor]:
+    """Blocks, and what has faded by the end of every replica's last, `[R, 2]`."""
+    replica_K = torch.arange(len(num_R)).repeat_interleave(num_R)
+    before_R = num_R.cumsum(0) - num_R  # blocks of replicas before
+    place_K = torch.arange(len(replica_K)) - before_R[replica_K]  # among the replica's own
+    end_K = standing.position[replica_K] + size * (place_K + 1)
+
+    hit = samples.predicted == samples.label
+    previous = samples.label.roll(1)
+    previous[size * before_R[num_R > 0]] = standing.last[num_R > 0]
+    # one product weighs samples by age, so that they fade, and sums them up
+    age_B = torch.arange(size - 1, -1, -1, dtype=torch.float64)
+    weight_B2 = torch.stack([options.fading**age_B, torch.ones_like(age_B)], dim=1)
+    right_K2, loss_K2 = (
+        value.double().view(-1, size) @ weight_B2 for value in (hit, samples.log_loss)
     )
-    last_R2 = sums_RK2[:, -1] if num_blocks else faded
-    return [(Blocks(*(c[r] for c in columns)), last_R2[r]) for r in range(len(faded))]
+    new_K2 = torch.stack([right_K2[:, 0], loss_K2[:, 0]], dim=1)
+    faded_K2, faded_R2 = _faded(
+        options.fading**size, standing.faded, new_K2, num_R, replica_K, place_K
+    )
+    # the weights 1 + f + ... + f^(n-1) of all samples so far
+    faded_K2 /= (1 - options.fading ** end_K.double())[:, None] / (1 - options.fading)
+    blocks = Blocks(
+        replica=replica_K,
+        position=end_K,
+        total=torch.full_like(end_K, size),
+        correct=right_K2[:, 1].long(),
+        persistent=(previous == samples.label).view(-1, size).sum(-1),
+        log_loss=loss_K2[:, 1] / size,
+        faded_accuracy=faded_K2[:, 0],
+        faded_log_loss=faded_K2[:, 1],
+        classes=_per_class(samples, hit, size, num_classes),
+    )
+    return blocks, faded_R2
 
 
-def _faded(fading: float, before_R2: Tensor, value_RK2B: Tensor) -> Tensor:
-    """Sums in which a sample fades with every later one, at the end of every block, `[R, K, 2]`."""
+def _faded(
+    factor: float,
+    before_R2: Tensor,
+    new_K2: Tensor,
+    num_R: Tensor,
+    replica_K: Tensor,
+    place_K: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """`factor` times the sum before plus what is new, block by block; also at every replica's last.
+
+    A replica without a block keeps what it had.
+    """
     from scipy.signal import lfilter
 
-    num_blocks, size = value_RK2B.shape[1], value_RK2B.shape[-1]
-    if num_blocks == 0:
-        return value_RK2B.sum(-1)
-    age_B = torch.arange(size - 1, -1, -1, dtype=torch.float64)
-    within_RK2 = value_RK2B @ fading**age_B
-    factor = fading**size
+    if not len(new_K2):
+        return new_K2, before_R2
+    new_RK2 = new_K2.new_zeros(len(before_R2), int(num_R.max()), 2)
+    new_RK2[replica_K, place_K] = new_K2
     start = (factor * before_R2)[:, None].numpy()
-    return torch.from_numpy(lfilter([1.0], [1.0, -factor], within_RK2.numpy(), axis=1, zi=start)[0])
+    sums_RK2 = torch.from_numpy(lfilter([1.0], [1.0, -factor], new_RK2.numpy(), axis=1, zi=start)[0])
+    after_R2, has_R = before_R2.clone(), num_R > 0
+    after_R2[has_R] = sums_RK2[has_R, num_R[has_R] - 1]
+    return sums_RK2[replica_K, place_K], after_R2
 
 
-def _per_class(samples: Samples, hit_RKB: Tensor, num_classes: int) -> Tensor:
-    """How many samples have each label, are predicted as it, and rightly so: `[R, K, C, 3]`."""
-    shape = *hit_RKB.shape[:-1], num_classes
-    first_RK1 = num_classes * torch.arange(math.prod(shape[:-1])).view(*shape[:-1], 1)
+def _per_class(samples: _Samples, hit: Tensor, size: int, num_classes: int) -> Tensor:
+    """How many samples have each label, are predicted as it, and rightly so: `[K, C, 3]`."""
+    num_blocks = len(hit) // size
+    first_K1 = num_classes * torch.arange(num_blocks)[:, None]
 
     def count(which: Tensor, *shape: int) -> Tensor:
-        return which.flatten().bincount(minlength=math.prod(shape)).view(shape)
+        minlength = num_blocks * num_classes * math.prod(shape)
+        return which.flatten().bincount(minlength=minlength).view(num_blocks, num_classes, *shape)
 
-    wrong, right = count(2 * (first_RK1 + samples.label) + hit_RKB, *shape, 2).unbind(-1)
-    predicted = count(first_RK1 + samples.predicted, *shape)
-    return torch.stack([wrong + right, predicted, right], dim=-1)
+    label_KB, predicted_KB, hit_KB = (
+        each.view(-1, size) for each in (samples.label, samples.predicted, hit)
+    )
+    wrong, right = count(2 * (first_K1 + label_KB) + hit_KB, 2).unbind(-1)
+    return torch.stack([wrong + right, count(first_K1 + predicted_KB), right], dim=-1)

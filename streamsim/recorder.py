@@ -14,14 +14,7 @@ from torch import Tensor
 
 from streamsim.detection import Alarm
 from streamsim.learner import Judged, Learner, Losses
-from streamsim.prequential import (
-    Blocks,
-    PrequentialOptions,
-    Standing,
-    samples_of,
-    tally,
-    unfinished,
-)
+from streamsim.prequential import Blocks, PrequentialOptions, Standing, tally, unfinished
 from streamsim.runs.tables import Columns
 from streamsim.stream import StreamSpec
 from streamsim.transference import PairLosses, pair_columns
@@ -48,13 +41,13 @@ class Recorder:
         self.loss_sum_R = torch.empty(0, dtype=torch.float64)  # of the current experience
         self.num_steps_R = torch.empty(0, dtype=torch.int64)
         self.judging: Judging | None = None  # told anew whenever a chunk is taken up
-        self.standing: list[Standing] = []  # of each replica, where it is judged
+        self.standing = Standing.start(0)  # of all replicas, where they are judged
         self.judged: list[Judged] = []  # predictions that are not counted yet
 
     # -- as a chunk goes on -------------------------------------------------------------------
     def begin_chunk(self, size: int) -> None:
         self.diverged_R2 = torch.full((size, 2), -1, dtype=torch.int64)
-        self.standing, self.judged = [Standing.start() for _ in range(size)], []
+        self.standing, self.judged = Standing.start(size), []
         self._begin_losses()
 
     def training(self, experience: int, steps: range, losses: Losses) -> None:
@@ -122,29 +115,21 @@ class Recorder:
         replicas, options, spec = self.judging
         judged = Judged(*(torch.cat(each, 1) for each in zip(*self.judged, strict=True)))
         self.judged = []
-        news = [samples_of(judged, k, each.last) for k, each in enumerate(self.standing)]
-        self.standing, found = tally(options, spec.num_classes, self.standing, news)
+        self.standing, found = tally(options, spec.num_classes, self.standing, judged)
         self._blocks(replicas, found, spec.label_delay)
 
-    def _blocks(self, replicas: Replicas, found: Sequence[Blocks], late: int) -> None:
+    def _blocks(self, replicas: Replicas, found: Blocks, late: int) -> None:
         """Rows of finished blocks; only classes that occur get one. A diverged replica has none.
 
         A row stands where the stream is when its last label comes: `late` samples further.
         """
-        healthy = [
-            (replica, blocks)
-            for replica, blocks, diverged in zip(
-                replicas, found, self.diverged_R2[:, 0].tolist(), strict=True
-            )
-            if diverged < 0 and len(blocks.position)
-        ]
-        if not healthy:
+        healthy = self.diverged_R2[found.replica, 0] < 0
+        if not healthy.any():
             return
-        counts = torch.tensor([len(blocks.position) for _, blocks in healthy])
-        owners_K2 = torch.tensor([replica for replica, _ in healthy]).repeat_interleave(counts, 0)
-        joined = Blocks(*map(torch.cat, zip(*(blocks for _, blocks in healthy), strict=True)))
-        columns = {**joined._asdict(), "position": joined.position + late}
+        columns = {name: column[healthy] for name, column in found._asdict().items()}
+        owners_K2 = torch.tensor(replicas)[columns.pop("replica")]
         classes_KC3 = columns.pop("classes")
+        columns["position"] = columns["position"] + late
         self._add("prequential", owners_K2, **columns)
         block, which = classes_KC3.any(-1).nonzero().unbind(1)
         sums = zip(("labelled", "predicted", "correct"), classes_KC3[block, which].T, strict=True)
@@ -200,8 +185,7 @@ class Recorder:
             "loss_sum": self.loss_sum_R,
             "num_steps": self.num_steps_R,
         }
-        for k, standing in enumerate(self.standing):
-            current |= {f"standing/{k}/{name}": t for name, t in standing.tensors().items()}
+        current |= {f"standing/{name}": t for name, t in self.standing.tensors().items()}
         for k, judged in enumerate(self.judged):
             current |= {f"judged/{k}/{name}": t for name, t in judged._asdict().items()}
         return {**self.tables(), "current": current}
@@ -214,7 +198,7 @@ class Recorder:
                 recorder.diverged_R2 = columns["diverged"]
                 recorder.loss_sum_R = columns["loss_sum"]
                 recorder.num_steps_R = columns["num_steps"]
-                recorder.standing = [Standing.restored(t) for t in _each("standing", columns)]
+                recorder.standing = Standing.restored(_under("standing", columns))
                 recorder.judged = [Judged(**t) for t in _each("judged", columns)]
             else:
                 recorder.rows[table] = {name: [column] for name, column in columns.items()}
@@ -249,11 +233,16 @@ class Recorder:
             self.rows.setdefault(table, {}).setdefault(name, []).append(column)
 
 
+def _under(what: str, columns: Columns) -> dict[str, Tensor]:
+    """Columns named `what/...`."""
+    length = len(what) + 1
+    return {n[length:]: tensor for n, tensor in columns.items() if n.startswith(f"{what}/")}
+
+
 def _each(what: str, columns: Columns) -> list[dict[str, Tensor]]:
     """Numbered groups of columns, in their order."""
     found: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in columns.items():
-        if name.startswith(f"{what}/"):
-            _, number, field = name.split("/")
-            found.setdefault(int(number), {})[field] = tensor
+    for name, tensor in _under(what, columns).items():
+        number, field = name.split("/")
+        found.setdefault(int(number), {})[field] = tensor
     return [found[number] for number in sorted(found)]

@@ -10,7 +10,6 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from streamsim.strategy import Context, Data, Params, Part, Setup, StepContext, mask
-from streamsim.stream import Batch
 
 
 class Teacher(NamedTuple):
@@ -57,26 +56,22 @@ class Lwf(Part):
         incoming = ctx.incoming
         weight = incoming.weight / incoming.weight.sum().clamp_min(1e-12)
         if incoming.task is None:
-            term = (
-                self._distance(ctx, state, incoming, ctx.logits[: ctx.num_incoming]) * weight
-            ).sum()
+            target = ctx.forward(state.params, incoming).detach()
+            term = self._distance(ctx, state, target, ctx.logits[: ctx.num_incoming]) @ weight
         else:
-            terms = []
-            for task in range(ctx.spec.num_tasks):
-                asked = incoming._replace(task=torch.full_like(incoming.task, task))
-                distance = self._distance(ctx, state, asked, ctx.forward(ctx.params, asked))
-                terms.append((distance * weight).sum() * state.tasks[task])
-            term = torch.stack(terms).sum() / state.tasks.sum().clamp_min(1)
+            target, logits = _of_every_task(ctx, state.params), _of_every_task(ctx, ctx.params)
+            term_T = self._distance(ctx, state, target.detach(), logits) @ weight
+            term = (term_T * state.tasks).sum() / state.tasks.sum().clamp_min(1)
         factor = state.experiences if self.growing else (state.experiences > 0).to(term.dtype)
         return self.alpha * factor * term
 
-    def _distance(self, ctx: StepContext, teacher: Teacher, batch: Batch, logits: Tensor) -> Tensor:
-        """`[B]`: T^2 times the cross-entropy of softened answers; the teacher's are zero beyond the
-        classes it had seen."""
-        target = mask(ctx.forward(teacher.params, batch).detach(), teacher.classes)
-        student = mask(logits, ctx.seen)
-        soft = (target / self.temperature).softmax(-1)
-        log = (student / self.temperature).log_softmax(-1)
+    def _distance(
+        self, ctx: StepContext, teacher: Teacher, target: Tensor, logits: Tensor
+    ) -> Tensor:
+        """`[..., B]`: T^2 times the cross-entropy of softened answers `[..., B, C]`; the teacher's
+        are zero beyond the classes it had seen."""
+        soft = (mask(target, teacher.classes) / self.temperature).softmax(-1)
+        log = (mask(logits, ctx.seen) / self.temperature).log_softmax(-1)
         return -(soft * log).sum(-1) * self.temperature**2
 
     def end_experience(self, ctx: Context, state: Teacher, data: Data) -> tuple[Params, Teacher]:
@@ -87,3 +82,16 @@ class Lwf(Part):
                 ctx.tasks(data.ids)[:, None] == torch.arange(tasks.shape[0], device=tasks.device)
             ).any(0)
         return ctx.params, Teacher(ctx.params, ctx.seen, state.experiences + 1, tasks)
+
+
+def _of_every_task(ctx: StepContext, params: Params) -> Tensor:
+    """Logits of the incoming samples under every task's label, `[T, B, C]`."""
+    incoming = ctx.incoming
+    task_T = torch.arange(ctx.spec.num_tasks, device=incoming.x.device)
+
+    def asked(task: Tensor) -> Tensor:
+        assert incoming.task is not None
+        return ctx.forward(params, incoming._replace(task=task.expand_as(incoming.task)))
+
+    # mapped over labels alone, what does not depend on them (features) is computed once
+    return torch.vmap(asked)(task_T)
