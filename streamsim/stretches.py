@@ -30,9 +30,8 @@ class Made(NamedTuple):
     """What came of a stretch, or of its steps up to an alarm."""
 
     planned: Planned
-    known: Tensor  # [S, C] bool: classes seen before each step; [C] if nothing is judged
     losses: list[Tensor]  # of each step
-    scores: list[Any]
+    predictions: list[Any]
     alarms: list[Alarm]
 
 
@@ -84,7 +83,6 @@ class Stretches:
         self,
         carry: Carry,
         planned: Planned,
-        known: Tensor,
         waiting: Waiting,
         monitors: Monitors | None,
     ) -> tuple[Carry, Made]:
@@ -94,7 +92,7 @@ class Stretches:
         idle = set() if alone else set((~active.all(-1)).nonzero().flatten().tolist())
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving = self.moving(carry)
-        made = Made(planned, known, [], [], [])
+        made = Made(planned, [], [], [])
         example = (moving, carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.world.key.numel()),
@@ -104,16 +102,16 @@ class Stretches:
             example,
         )
         if monitors is not None:
-            signals = Signals(planned, known, waiting, monitors.read_losses, alone)
+            signals = Signals(planned, waiting, monitors.read_losses, alone)
         for s, each in enumerate(slices):
-            moved, loss, scores = step(moving, carry.states, self.world, each)
+            moved, loss, prediction = step(moving, carry.states, self.world, each)
             if s in idle:
                 moved = where(active[s], moved, moving)
             moving = moved
             made.losses.append(loss)
-            made.scores.append(scores)
+            made.predictions.append(prediction)
             if monitors is not None:
-                made.alarms.extend(monitors.read(*signals.read(s, scores)))
+                made.alarms.extend(monitors.read(*signals.read(s, prediction)))
                 if made.alarms:
                     break
         carry = carry._replace(
