@@ -48,7 +48,12 @@ def protocol(method: str, setting: str) -> tuple[str, dict[str, Any]]:
     if method == "ewc":
         options["strategy.ewc.strength"] = EWC_STRENGTH[setting]
     if method == "lwf":
-        options |= {"strategy.lwf.temperature": 2.0, "strategy.lwf.growing": True}
+        # their distillation lacks the factor T^2, and grows with the experiences unless classes do
+        options |= {
+            "strategy.lwf.temperature": 2.0,
+            "strategy.lwf.alpha": 1 / 2.0**2,
+            "strategy.lwf.growing": setting != "class",
+        }
     return strategy, options | (REPLAY if method == "replay" else {})
 
 
