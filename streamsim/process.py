@@ -1,12 +1,14 @@
-"""Settings of a process of our own: how threads wait, and what becomes of freed memory."""
+"""Settings of a process of our own: how threads wait, what becomes of freed memory and of garbage."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 
 # of glibc's malloc.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+RARELY = 1000  # collections of young objects before one of all: as good as never
 
 
 def settle() -> None:
@@ -14,6 +16,10 @@ def settle() -> None:
     # threads spin only briefly while they wait: spinning without end costs a busy machine many
     # times a step's time; OpenMP reads it once, when torch is first imported
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # torch and its compiler leave millions of objects that stay: looking through them for garbage, a
+    # few times while they are made, is an eighth of a short run
+    young, old, _ = gc.get_threshold()
+    gc.set_threshold(young, old, RARELY)
     keep_memory()
 
 

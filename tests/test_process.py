@@ -45,3 +45,25 @@ def test_what_the_user_says_of_threads_stands() -> None:
             check=True,
         )
         assert done.stdout.decode().strip() == expected
+
+
+def test_all_objects_are_hardly_ever_searched_for_garbage() -> None:
+    code = """
+import gc, sys
+from streamsim import process
+if sys.argv[1] == "settled":
+    process.settle()
+before = gc.get_stats()[2]["collections"]
+kept = [[] for _ in range(1_000_000)]
+print(gc.get_stats()[2]["collections"] - before)
+"""
+    found = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code, how], capture_output=True, check=True
+            ).stdout
+        )
+        for how in ("as it is", "settled")
+    ]
+    assert found[0] > 0
+    assert found[1] == 0
