@@ -5,7 +5,6 @@ Shape letters: B batch, C classes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamsim.flow import Carry, Prediction, World
+from streamsim.flow import Carry, World
 from streamsim.network import Network
 from streamsim.optimizers import TrainOptions
 from streamsim.strategy import (
@@ -31,7 +30,6 @@ from streamsim.stream import Batch, Reveal, Stream, Tables
 
 # numbers of a batch's logits: fewer take least time as one softmax, which is slow over few classes
 FEW = 512
-MOST_LOG_LOSS = -math.log(1e-15)  # of what was held impossible, as is usual
 
 
 @dataclass(frozen=True)
@@ -192,13 +190,12 @@ class Composed:
 
     def answers(
         self, carry: Carry, world: World, experience: Tensor, ids: Tensor
-    ) -> tuple[Prediction, Tensor]:
-        """How samples are predicted between steps, and their labels."""
+    ) -> tuple[Tensor, Tensor]:
+        """Scores `[B, C]` between steps, and the labels of the samples."""
         parts = self._traced(world.values)
         ctx = self.context(world, carry.params, carry.states, carry.seen, experience, parts)
         batch = self.take(world, ids)
-        scores = self.predictor(ctx, parts, carry.states)(batch)
-        return judge(scores, batch.y, carry.seen), batch.y
+        return self.predictor(ctx, parts, carry.states)(batch), batch.y
 
     def correct(
         self,
@@ -226,14 +223,6 @@ class Composed:
                 count = count + ((best == batch.y) & real).sum()
             counts.append(count)
         return torch.stack(counts)
-
-
-def judge(scores: Tensor, label: Tensor, known: Tensor) -> Prediction:
-    """What scores `[B, C]` say among the classes `known` (`[C]` bool) before; among all if there
-    is none."""
-    scores = mask(scores, known | ~known.any())
-    # argmax alone takes several times as long over few classes
-    return Prediction(scores.max(-1).indices, cross_entropy(scores, label).clamp(0, MOST_LOG_LOSS))
 
 
 def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:

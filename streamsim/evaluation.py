@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from streamsim import pairs
-from streamsim.flow import Carry, Prediction, World
+from streamsim.flow import Carry, World
+from streamsim.judging import predictions
 from streamsim.learner import Judged
 from streamsim.program import Program
 from streamsim.replica_ids import ReplicaIds
@@ -55,14 +56,14 @@ class Evaluation:
     def answers(self, carry: Carry, experience: int, samples: Padded) -> Judged:
         """How samples are predicted, `[R, N]` each."""
 
-        def answers(carry: Carry, world: World, ids: Tensor) -> tuple[Prediction, Tensor]:
+        def answers(carry: Carry, world: World, ids: Tensor) -> tuple[Tensor, Tensor]:
             return self.program.answers(carry, world, self.stepper.index(experience), ids)
 
         found = []
         for ids in torch.split(samples.ids, self.at_once, dim=-1):
-            prediction, label = self.stepper.lift(answers)(carry, self.world, ids)
+            scores, label = self.stepper.lift(answers)(carry, self.world, ids)
             counts = torch.ones_like(label, dtype=torch.bool)
-            judged = label, *prediction, counts
+            judged = label, *predictions(carry.seen, scores, label), counts
             found.append([self.stepper.rows(each).cpu() for each in judged])
         return Judged(*(torch.cat(each, dim=1) for each in zip(*found, strict=True)))
 

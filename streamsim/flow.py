@@ -54,7 +54,6 @@ class Inputs(NamedTuple):
     seen: Tensor  # [C] bool
     experience: Tensor  # int64 scalar
     plans: Mapping[str, Tree]  # by part
-    known: Tensor | None = None  # [C] bool: classes seen before the step, where it is judged
     asked: Asked | None = None  # what is predicted in this step, if not the samples learned from
 
 
@@ -73,15 +72,10 @@ class Aux(NamedTuple):
     logits: Tensor
 
 
-class Prediction(NamedTuple):
-    """How samples were predicted."""
-
-    predicted: Tensor  # [B] int64: the class
-    log_loss: Tensor  # [B] float32
-
-
 class Passed(NamedTuple):
     """What a forward pass leaves behind."""
 
     aux: Aux | None = None  # for the hooks after it, if there are any
-    prediction: Prediction | None = None  # of samples that come, where they are judged
+    scores: Tensor | None = (
+        None  # [B, C] of the incoming samples, before the update, where it is judged
+    )

@@ -174,8 +174,10 @@ class Population:
 
     def _made(self, experience: int, steps: range, monitors: Monitors | None) -> Made:
         """Plan steps and make them, up to an alarm."""
-        planned = self._plan(experience, steps)
-        self.carry, made = self._stretches.make(self.carry, planned, self._waiting, monitors)
+        known, planned = self.carry.seen, self._plan(experience, steps)
+        if self.program.judges:
+            known = torch.cat([known[None], planned.inputs.seen[:-1]])
+        self.carry, made = self._stretches.make(self.carry, planned, known, self._waiting, monitors)
         return made
 
     def _plan(self, experience: int, steps: range) -> Planned:
@@ -187,7 +189,8 @@ class Population:
         self._losses.append(torch.stack(made.losses))
         self._active.append(made.planned.active)
         if self.program.judges:
-            judged = judge(made.planned, made.predictions, self._alone)
+            scores = torch.stack(made.scores)
+            judged = judge(made.known, made.planned, scores, self._alone)
             if made.planned.inputs.asked is not None:
                 self._waiting, judged = self._waiting.exchange(judged)
             self._judged.append(judged)

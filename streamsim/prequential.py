@@ -98,7 +98,7 @@ def unfinished(options: PrequentialOptions, num_classes: int, standing: Standing
     """The block that every replica has begun, if any, at the end of a run."""
     size_R = standing.pending.counts.sum(1)
     found = []
-    for size in sorted(set(size_R.tolist())):
+    for size in size_R.unique().tolist():
         own_R = (size_R == size) & (size_R > 0)
         samples = _Samples(*(each[own_R, :size].flatten() for each in standing.pending[:3]))
         found.append(_reduced(options, num_classes, standing, own_R.long(), max(size, 1), samples))
@@ -127,10 +127,10 @@ def _divided(judged: Judged, first_R: Tensor) -> tuple[_Samples, Judged]:
     replica, column = (judged.counts & (rank > first_R[:, None])).nonzero().unbind(1)
     place = rank[replica, column] - first_R[replica] - 1
     width = int(place.max()) + 1 if len(place) else 0
-    rest = Judged(*(each.new_zeros(len(each), width) for each in judged))
+    rest = [each.new_zeros(len(each), width) for each in judged]
     for new, old in zip(rest, judged, strict=True):
         new[replica, place] = old[replica, column]
-    return _Samples(*(each.flatten()[taken] for each in judged[:3])), rest
+    return _Samples(*(each.flatten()[taken] for each in judged[:3])), Judged(*rest)
 
 
 def _reduced(
@@ -195,9 +195,7 @@ def _faded(
     new_RK2 = new_K2.new_zeros(len(before_R2), int(num_R.max()), 2)
     new_RK2[replica_K, place_K] = new_K2
     start = (factor * before_R2)[:, None].numpy()
-    sums_RK2 = torch.from_numpy(
-        lfilter([1.0], [1.0, -factor], new_RK2.numpy(), axis=1, zi=start)[0]
-    )
+    sums_RK2 = torch.from_numpy(lfilter([1.0], [1.0, -factor], new_RK2.numpy(), axis=1, zi=start)[0])
     after_R2, has_R = before_R2.clone(), num_R > 0
     after_R2[has_R] = sums_RK2[has_R, num_R[has_R] - 1]
     return sums_RK2[replica_K, place_K], after_R2

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from streamsim import draws, optimizers
-from streamsim.composed import Composed, judge, weighted_mean
-from streamsim.flow import Asked, Aux, Carry, Inputs, Moving, Passed, Prediction, World
+from streamsim.composed import Composed, weighted_mean
+from streamsim.flow import Asked, Aux, Carry, Inputs, Moving, Passed, World
 from streamsim.schedule import Order
 from streamsim.strategy import (
     AlarmContext,
@@ -152,7 +152,6 @@ class Program(Composed):
             seen_SC,
             experience.expand(arrivals.clock.shape[0]),
             plans,
-            torch.cat([carry.seen[None], seen_SC[:-1]]) if self.judges else None,
             asked,
         )
         return carry._replace(states=states, seen=seen_SC[-1]), inputs
@@ -175,10 +174,10 @@ class Program(Composed):
         for name in self.with_hook["loss"]:
             step = self._step_context(ctx, aux, inputs, name)
             total = total + parts[name].loss(step, states[name])
-        prediction = self._judged(ctx, parts, states, aux, world, inputs) if self.judges else None
-        return total, Passed(None if self.only_optimizes else aux, prediction)
+        scores = self._scores(ctx, parts, states, aux, world, inputs) if self.judges else None
+        return total, Passed(None if self.only_optimizes else aux, scores)
 
-    def _judged(
+    def _scores(
         self,
         ctx: Context,
         parts: Mapping[str, Part],
@@ -186,20 +185,18 @@ class Program(Composed):
         aux: Aux,
         world: World,
         inputs: Inputs,
-    ) -> Prediction:
-        """What the strategy would have answered to the samples that come."""
-        assert inputs.known is not None
+    ) -> Tensor:
+        """What the strategy would have answered to the samples that come, `[B, C]`."""
         if inputs.asked is not None:
             # nothing is learned from them now
             params = {name: p.detach() for name, p in ctx.params.items()}
             now = self.context(world, params, states, ctx.seen, inputs.experience, parts)
-            scores = self.predictor(now, parts, states)(self._come(world, inputs.asked))
-            return judge(scores.detach(), inputs.asked.y, inputs.known)
+            return self.predictor(now, parts, states)(self._come(world, inputs.asked)).detach()
         scores = aux.logits[: inputs.ids.shape[0]]
         for name in self.with_hook["predictor"]:
             incoming = self._step_context(ctx, aux, inputs, name).incoming
             scores = parts[name].predictor(ctx, states[name])(incoming)
-        return judge(scores.detach(), inputs.y, inputs.known)
+        return scores.detach()
 
     def _come(self, world: World, asked: Asked) -> Batch:
         """Samples that come without labels."""
@@ -271,9 +268,8 @@ class Program(Composed):
 
     def step(
         self, moving: Moving, states: Mapping[str, State], world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor, Prediction | None]:
-        """One whole update as a single function, what is compiled: also the loss, and how samples
-        were predicted before it."""
+    ) -> tuple[Moving, Tensor, Tensor | None]:
+        """One whole update as a single function, what is compiled: also the loss and the scores."""
 
         def losses(params: Params) -> tuple[Tensor, Any]:
             loss, passed = self.losses(params, {**states, **moving.states}, world, inputs)
@@ -283,7 +279,7 @@ class Program(Composed):
         grads, (loss, found) = torch.func.grad_and_value(losses, has_aux=True)(moving.params)
         passed = Passed(**found)
         after = self.apply(moving, states, world, inputs, grads, passed.aux)
-        return after, loss, passed.prediction
+        return after, loss, passed.scores
 
     def _step_context(self, ctx: Context, aux: Aux, inputs: Inputs, name: str) -> StepContext:
         return StepContext(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamsim.compilation import signature
-from streamsim.flow import Inputs, Moving, Passed, Prediction, World
+from streamsim.flow import Inputs, Moving, Passed, World
 from streamsim.program import Program
 from streamsim.trees import Tree, flatten, map_tree, over_first_axis, stack
 
@@ -55,16 +55,14 @@ class Stepper:
         return lifted
 
     @cached_property
-    def whole(self) -> Callable[..., tuple[Moving, Tensor, Prediction | None]]:
+    def whole(self) -> Callable[..., tuple[Moving, Tensor, Tensor | None]]:
         """The whole step as one function, for the compiler."""
-        lifted: Callable[..., tuple[Moving, Tensor, Prediction | None]] = self.lift(
-            self.program.step
-        )
+        lifted: Callable[..., tuple[Moving, Tensor, Tensor | None]] = self.lift(self.program.step)
         return lifted
 
     def eager(
         self, moving: Moving, states: Tree, world: World, inputs: Inputs
-    ) -> tuple[Moving, Tensor, Prediction | None]:
+    ) -> tuple[Moving, Tensor, Tensor | None]:
         """Replicas share nothing, so the gradient of their sum is every replica's own gradient: one
         ordinary backward pass, faster than a vmapped one."""
         leaves = {k: p.detach().requires_grad_() for k, p in moving.params.items()}
@@ -84,7 +82,7 @@ class Stepper:
             else:
                 aux = map_tree(Tensor.detach, passed.aux)
                 after = self._apply(moving, states, world, inputs, gradients, aux)
-            return after, losses.detach(), passed.prediction
+            return after, losses.detach(), passed.scores
 
 
 def _laid_out_like(example: Tensor, tensor: Tensor) -> Tensor:

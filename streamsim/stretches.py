@@ -30,8 +30,9 @@ class Made(NamedTuple):
     """What came of a stretch, or of its steps up to an alarm."""
 
     planned: Planned
+    known: Tensor  # [S, C] bool: classes seen before each step; [C] if nothing is judged
     losses: list[Tensor]  # of each step
-    predictions: list[Any]
+    scores: list[Any]
     alarms: list[Alarm]
 
 
@@ -83,6 +84,7 @@ class Stretches:
         self,
         carry: Carry,
         planned: Planned,
+        known: Tensor,
         waiting: Waiting,
         monitors: Monitors | None,
     ) -> tuple[Carry, Made]:
@@ -92,7 +94,7 @@ class Stretches:
         idle = set() if alone else set((~active.all(-1)).nonzero().flatten().tolist())
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving = self.moving(carry)
-        made = Made(planned, [], [], [])
+        made = Made(planned, known, [], [], [])
         example = (moving, carry.states, self.world, slices[0])
         step = self.compiler.step(
             (id(self.program), self.world.key.numel()),
@@ -102,16 +104,16 @@ class Stretches:
             example,
         )
         if monitors is not None:
-            signals = Signals(planned, waiting, monitors.read_losses, alone)
+            signals = Signals(planned, known, waiting, monitors.read_losses, alone)
         for s, each in enumerate(slices):
-            moved, loss, prediction = step(moving, carry.states, self.world, each)
+            moved, loss, scores = step(moving, carry.states, self.world, each)
             if s in idle:
                 moved = where(active[s], moved, moving)
             moving = moved
             made.losses.append(loss)
-            made.predictions.append(prediction)
+            made.scores.append(scores)
             if monitors is not None:
-                made.alarms.extend(monitors.read(*signals.read(s, prediction)))
+                made.alarms.extend(monitors.read(*signals.read(s, scores)))
                 if made.alarms:
                     break
         carry = carry._replace(

@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch.func import grad, vmap
 
 from streamsim import composed
-from streamsim.composed import MOST_LOG_LOSS, cross_entropy, judge
+from streamsim.composed import cross_entropy
 
 
 @pytest.mark.parametrize("few", [0, 10**9])
@@ -27,24 +27,3 @@ def test_cross_entropy_and_its_gradient_are_torchs_own(
     F.cross_entropy(leaf, label.flatten(), reduction="sum").backward()  # type: ignore[no-untyped-call]
     assert leaf.grad is not None
     torch.testing.assert_close(slope.flatten(0, 1), leaf.grad)
-
-
-@pytest.mark.parametrize(
-    ("known", "predicted"),
-    [([True, True, True], 2), ([True, True, False], 1), ([False, False, False], 2)],
-    ids=["all", "two", "none"],
-)
-def test_a_prediction_is_the_highest_score_among_classes_known(
-    known: list[bool], predicted: int
-) -> None:
-    scores, label = torch.tensor([[0.0, 1.0, 5.0]]), torch.tensor([0])
-    found = judge(scores, label, torch.tensor(known))
-    allowed = [i for i in range(3) if known[i] or not any(known)]
-    expected = F.cross_entropy(scores[:, allowed], label)
-    assert found.predicted.tolist() == [predicted]
-    torch.testing.assert_close(found.log_loss[0], expected)
-
-
-def test_the_log_loss_of_a_class_not_known_is_the_most_there_is() -> None:
-    found = judge(torch.tensor([[0.0, 1.0]]), torch.tensor([0]), torch.tensor([False, True]))
-    assert found.log_loss.tolist() == pytest.approx([MOST_LOG_LOSS])
