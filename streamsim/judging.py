@@ -31,14 +31,26 @@ class Planned(NamedTuple):
 def predictions(known: Tensor, scores: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted class and log loss `[..., B]` of scores `[..., B, C]` among the classes `known`
     (`[..., C]` bool) before; among all if there is none."""
-    allowed = known | ~known.any(-1, keepdim=True)
-    if not allowed.all():  # mostly they all are
+    if not known.all():  # mostly they all are
+        allowed = known | ~known.any(-1, keepdim=True)
         scores = mask(scores, allowed.unsqueeze(-2))
-    # over few classes, classes first and one axis behind them take a fraction of the time
-    log_CN = scores.movedim(-1, 0).flatten(1).log_softmax(0)
-    log_loss = -log_CN.gather(0, label.flatten()[None])[0].view(label.shape)
-    # argmax alone takes several times as long over few classes
-    return scores.max(-1).indices, log_loss.clamp_(0, MOST_LOG_LOSS)
+    # few classes take a fraction of the time if they come first, in memory too
+    scores_CN = scores.movedim(-1, 0).contiguous().flatten(1)
+    log_loss_N = -scores_CN.log_softmax(0).gather(0, label.flatten()[None])[0]
+    return (
+        _highest(scores_CN).view(label.shape),
+        log_loss_N.clamp_(0, MOST_LOG_LOSS).view(label.shape),
+    )
+
+
+def _highest(scores_CN: Tensor) -> Tensor:
+    """The class of the highest score, the first of several, `[N]`; torch's argmax takes several
+    times as long over few classes."""
+    best, found = scores_CN[0], torch.zeros_like(scores_CN[0], dtype=torch.int64)
+    for c, own in enumerate(scores_CN[1:], start=1):
+        found = torch.maximum(found, c * (own > best))
+        best = torch.maximum(best, own)
+    return found
 
 
 def judge(known: Tensor, planned: Planned, scores: Tensor, alone: bool) -> Judged:

@@ -12,7 +12,7 @@ B samples of a block, C classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from typing import NamedTuple
 
@@ -81,10 +81,10 @@ class Standing:
 
 
 def tally(
-    options: PrequentialOptions, num_classes: int, standing: Standing, news: Judged
+    options: PrequentialOptions, num_classes: int, standing: Standing, news: Sequence[Judged]
 ) -> tuple[Standing, Blocks]:
     """Count samples in: where replicas are then, and the blocks that they finish."""
-    merged = Judged(*(torch.cat(both, 1) for both in zip(standing.pending, news, strict=True)))
+    merged = Judged(*(torch.cat(each, 1) for each in zip(standing.pending, *news, strict=True)))
     num_R = merged.counts.sum(1) // options.block
     whole, rest = _divided(merged, num_R * options.block)
     blocks, faded_R2 = _reduced(options, num_classes, standing, num_R, options.block, whole)
@@ -98,7 +98,7 @@ def unfinished(options: PrequentialOptions, num_classes: int, standing: Standing
     """The block that every replica has begun, if any, at the end of a run."""
     size_R = standing.pending.counts.sum(1)
     found = []
-    for size in size_R.unique().tolist():
+    for size in sorted(set(size_R.tolist())):
         own_R = (size_R == size) & (size_R > 0)
         samples = _Samples(*(each[own_R, :size].flatten() for each in standing.pending[:3]))
         found.append(_reduced(options, num_classes, standing, own_R.long(), max(size, 1), samples))
@@ -127,10 +127,10 @@ def _divided(judged: Judged, first_R: Tensor) -> tuple[_Samples, Judged]:
     replica, column = (judged.counts & (rank > first_R[:, None])).nonzero().unbind(1)
     place = rank[replica, column] - first_R[replica] - 1
     width = int(place.max()) + 1 if len(place) else 0
-    rest = [each.new_zeros(len(each), width) for each in judged]
+    rest = Judged(*(each.new_zeros(len(each), width) for each in judged))
     for new, old in zip(rest, judged, strict=True):
         new[replica, place] = old[replica, column]
-    return _Samples(*(each.flatten()[taken] for each in judged[:3])), Judged(*rest)
+    return _Samples(*(each.flatten()[taken] for each in judged[:3])), rest
 
 
 def _reduced(
@@ -148,8 +148,10 @@ def _reduced(
     end_K = standing.position[replica_K] + size * (place_K + 1)
 
     hit = samples.predicted == samples.label
-    previous = samples.label.roll(1)
-    previous[size * before_R[num_R > 0]] = standing.last[num_R > 0]
+    again = torch.empty_like(hit)  # the label before came once more
+    torch.eq(samples.label[1:], samples.label[:-1], out=again[1:])
+    first = size * before_R[num_R > 0]
+    again[first] = samples.label[first] == standing.last[num_R > 0]
     # one product weighs samples by age, so that they fade, and sums them up
     age_B = torch.arange(size - 1, -1, -1, dtype=torch.float64)
     weight_B2 = torch.stack([options.fading**age_B, torch.ones_like(age_B)], dim=1)
@@ -167,7 +169,7 @@ def _reduced(
         position=end_K,
         total=torch.full_like(end_K, size),
         correct=right_K2[:, 1].long(),
-        persistent=(previous == samples.label).view(-1, size).sum(-1),
+        persistent=again.view(-1, size).sum(-1),
         log_loss=loss_K2[:, 1] / size,
         faded_accuracy=faded_K2[:, 0],
         faded_log_loss=faded_K2[:, 1],
@@ -195,7 +197,9 @@ def _faded(
     new_RK2 = new_K2.new_zeros(len(before_R2), int(num_R.max()), 2)
     new_RK2[replica_K, place_K] = new_K2
     start = (factor * before_R2)[:, None].numpy()
-    sums_RK2 = torch.from_numpy(lfilter([1.0], [1.0, -factor], new_RK2.numpy(), axis=1, zi=start)[0])
+    sums_RK2 = torch.from_numpy(
+        lfilter([1.0], [1.0, -factor], new_RK2.numpy(), axis=1, zi=start)[0]
+    )
     after_R2, has_R = before_R2.clone(), num_R > 0
     after_R2[has_R] = sums_RK2[has_R, num_R[has_R] - 1]
     return sums_RK2[replica_K, place_K], after_R2

@@ -1,4 +1,4 @@
-"""Settings of a process of our own: how threads wait, what becomes of freed memory and of garbage."""
+"""Settings of a process of our own: how threads wait, what becomes of freed memory and garbage."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def settle() -> None:
     # threads spin only briefly while they wait: spinning without end costs a busy machine many
     # times a step's time; OpenMP reads it once, when torch is first imported
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # torch and its compiler leave millions of objects that stay: looking through them for garbage, a
-    # few times while they are made, is an eighth of a short run
+    # torch and its compiler leave millions of objects that stay: looking through them for garbage
+    # a few times, while they are made, is an eighth of a short run
     young, old, _ = gc.get_threshold()
     gc.set_threshold(young, old, RARELY)
     keep_memory()

@@ -113,9 +113,8 @@ class Recorder:
             return
         assert self.judging is not None
         replicas, options, spec = self.judging
-        judged = Judged(*(torch.cat(each, 1) for each in zip(*self.judged, strict=True)))
-        self.judged = []
-        self.standing, found = tally(options, spec.num_classes, self.standing, judged)
+        news, self.judged = self.judged, []
+        self.standing, found = tally(options, spec.num_classes, self.standing, news)
         self._blocks(replicas, found, spec.label_delay)
 
     def _blocks(self, replicas: Replicas, found: Blocks, late: int) -> None:

@@ -47,7 +47,7 @@ def counted(
     for piece in pieces:
         # through a checkpoint every time
         standing = Standing.restored(standing.tensors())
-        standing, blocks = tally(options, CLASSES, standing, piece)
+        standing, blocks = tally(options, CLASSES, standing, [piece])
         found.append(blocks)
     found.append(unfinished(options, CLASSES, standing))
     return {name: torch.cat([b._asdict()[name] for b in found]) for name in Blocks._fields}
