@@ -19,6 +19,8 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from streamsim import draws
+
 Mode = Literal["auto", "on", "off"]
 Choice = Literal["compiled", "eager"]
 Step = Callable[..., Any]
@@ -71,6 +73,8 @@ class Compiler:
             logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
             # every program and chunk counts against the one code object that vmap returns
             dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, 256)
+            # it cannot trace the hash, and need not; said here, as saying it imports the compiler
+            dynamo.assume_constant_result(draws.purpose)  # type: ignore[no-untyped-call]
             self._functions[key] = torch.compile(whole, dynamic=False)
         return self._functions[key]
 

@@ -64,8 +64,6 @@ def ahead(key: Tensor, by: Tensor) -> Tensor:
     return key + _GAMMA * by
 
 
-# a compiler cannot trace the hash, and need not: names are constants
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def purpose(name: str) -> int:
     """A stable 63-bit number for what a draw is for, so that no draw is used twice by accident."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1

@@ -128,6 +128,28 @@ def test_importing_leaves_heavy_libraries_alone(module: str) -> None:
     assert loaded & HEAVY == set()
 
 
+def test_an_eager_run_leaves_the_compiler_alone(tmp_path: Path) -> None:
+    """Importing it takes as long as importing torch."""
+    code = (
+        "import sys, streamsim\n"
+        "options = {'scenario.n_experiences': 2, 'train.iterations': 2}\n"
+        "run = streamsim.run('split-digits', 'replay', seeds=2, options=options, out=sys.argv[1],"
+        " compile='off')\n"
+        "print(run.status, *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    status, *loaded = done.stdout.split()
+    assert status == "finished"
+    assert "torch" in loaded
+    assert "torch._dynamo" not in loaded
+
+
 def test_nobody_unpickles() -> None:
     found = files(*FOLDERS)
     assert offenders(found, UNPICKLERS) == {}
