@@ -5,6 +5,8 @@ Shape letters: R replicas, S steps, B batch, N padded samples, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,7 +23,7 @@ from streamsim.replica_ids import ReplicaIds
 from streamsim.schedule import order
 from streamsim.signals import Signals
 from streamsim.stepping import Stepper
-from streamsim.trees import map_tree, unstack
+from streamsim.trees import flatten, map_tree, unstack
 
 Changing = TypeVar("Changing", Carry, Moving)
 
@@ -95,33 +97,41 @@ class Stretches:
         slices: list[Inputs] = unstack(inputs, inputs.ids.shape[0])
         moving = self.moving(carry)
         made = Made(planned, known, [], [], [])
-        example = (moving, carry.states, self.world, slices[0])
-        step = self.compiler.step(
-            (id(self.program), self.world.key.numel()),
-            self.stepper.signature(example),
-            self.stepper.eager,
-            self.stepper.whole,
-            example,
-        )
+        step = self._step(moving, carry.states, self.world, slices[0])
         if monitors is not None:
             signals = Signals(planned, known, waiting, monitors.read_losses, alone)
-        for s, each in enumerate(slices):
-            moved, loss, scores = step(moving, carry.states, self.world, each)
-            if s in idle:
-                moved = where(active[s], moved, moving)
-            moving = moved
-            made.losses.append(loss)
-            made.scores.append(scores)
-            if monitors is not None:
-                made.alarms.extend(monitors.read(*signals.read(s, scores)))
-                if made.alarms:
-                    break
+        with ExitStack() as unguarded:
+            for s, each in enumerate(slices):
+                moved, loss, scores = step(moving, carry.states, self.world, each)
+                if s in idle:
+                    moved = where(active[s], moved, moving)
+                    unguarded.close()  # the strides may have changed
+                elif s == 1 and strides(moved) == strides(moving):
+                    # from here on every step is given what this one was given
+                    unguarded.enter_context(self.compiler.unguarded())
+                moving = moved
+                made.losses.append(loss)
+                made.scores.append(scores)
+                if monitors is not None:
+                    made.alarms.extend(monitors.read(*signals.read(s, scores)))
+                    if made.alarms:
+                        break
         carry = carry._replace(
             params=moving.params,
             optimizer=moving.optimizer,
             states={**carry.states, **moving.states},
         )
         return carry, made
+
+    def _step(self, *example: Any) -> Callable[..., Any]:
+        """The step of all replicas, eager or compiled; it is called with arguments like these."""
+        return self.compiler.step(
+            (id(self.program), self.world.key.numel()),
+            self.stepper.signature(example),
+            self.stepper.eager,
+            self.stepper.whole,
+            example,
+        )
 
     def moving(self, carry: Carry) -> Moving:
         """What steps can change."""
@@ -144,3 +154,8 @@ def where(active: Tensor, new: Changing, old: Changing) -> Changing:
 
     chosen: Changing = map_tree(choose, new, old)
     return chosen
+
+
+def strides(moving: Moving) -> list[tuple[int, ...]]:
+    """Of every tensor."""
+    return [leaf.stride() for leaf in flatten(moving).values()]

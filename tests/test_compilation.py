@@ -2,6 +2,9 @@
 
 import json
 import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -306,3 +309,42 @@ def test_a_machine_without_a_gpu_is_not_told_so(caplog: pytest.LogCaptureFixture
     chosen(Compiler("on"), slow())
     logging.getLogger("torch.utils.cpp_extension").warning("No CUDA runtime is found")
     assert caplog.text == ""
+
+
+# -- calls without guards -------------------------------------------------------------------------
+@pytest.fixture
+def stances(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, bool]]:
+    """What the compiler is told."""
+    told: list[dict[str, bool]] = []
+
+    @contextmanager
+    def set_stance(**options: bool) -> Iterator[None]:
+        told.append(options)
+        yield
+
+    monkeypatch.setattr(torch.compiler, "set_stance", set_stance)
+    return told
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("mode", ["on", "off", "auto"])
+def test_guards_are_left_out_of_compiled_steps_only(
+    mode: Mode, stances: list[dict[str, bool]]
+) -> None:
+    compiler = Compiler(mode, num_steps=SHORT)
+    chosen(compiler, slow())
+    with compiler.unguarded():
+        assert stances == ([{"skip_guard_eval_unsafe": True}] if mode == "on" else [])
+
+
+@pytest.mark.usefixtures("compiled")
+def test_guards_stay_where_a_trace_broke(
+    stances: list[dict[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._dynamo.utils import counters
+
+    monkeypatch.setitem(counters, "graph_break", Counter({"item": 1}))
+    compiler = Compiler("on")
+    chosen(compiler, slow())
+    with compiler.unguarded():
+        assert stances == []

@@ -6,6 +6,7 @@ Shape letters: N samples, C classes, R replicas.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -412,6 +413,40 @@ def test_compiled_steps_equal_eager_ones(seeds: tuple[int, ...]) -> None:
     compiled = trained("replay+lwf+agem", options, seeds, compile="on")
     for r in range(len(seeds)):
         assert_same(state_of(compiled, r), state_of(eager, r))
+
+
+def test_steps_without_guards_are_those_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where two programs take turns and replicas idle."""
+
+    def interleaved() -> list[dict[str, Tensor]]:
+        options = {"train.epochs": 2, "train.momentum": 0.9, "train.batch_size": 2}
+        learners = [one_population(s, options, SEEDS, compile="on") for s in ("naive", "lwf")]
+        for learner in learners:
+            learner.start()
+        for experience in range(2):
+            for start in range(0, learners[0].num_steps(experience), 8):
+                for learner in learners:
+                    if start == 0:
+                        learner.begin(experience)
+                    stop = min(start + 8, learner.num_steps(experience))
+                    learner.train(experience, range(start, stop))
+            for learner in learners:
+                learner.end(experience)
+        return [learner.state() for learner in learners]
+
+    stances = []
+    set_stance = torch.compiler.set_stance
+
+    def watched(**options: Any) -> Any:
+        stances.append(options)
+        return set_stance(**options)
+
+    monkeypatch.setattr(torch.compiler, "set_stance", watched)
+    without = interleaved()
+    assert len(stances) > 3
+    monkeypatch.setattr(Compiler, "unguarded", lambda self: nullcontext())
+    for ours, theirs in zip(without, interleaved(), strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("seeds", [(0,), SEEDS], ids=["alone", "together"])
