@@ -85,12 +85,7 @@ class Composed:
 
     def _train(self, values: Mapping[str, Tensor]) -> TrainOptions:
         swept = {k[6:]: v for k, v in values.items() if k.startswith("train.") and k != "train.lr"}
-        if not swept:
-            return self.train
-        options = object.__new__(TrainOptions)
-        for field, value in {**vars(self.train), **swept}.items():
-            object.__setattr__(options, field, value)
-        return options
+        return with_options(self.train, swept) if swept else self.train
 
     # -- samples ------------------------------------------------------------------------------
     def take(self, world: World, ids: Tensor, weight: Tensor | None = None) -> Batch:

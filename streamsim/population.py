@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +31,7 @@ from streamsim.strategy import Params, Scope
 from streamsim.stream import Padded, Replica
 from streamsim.stretches import Made, Stretches, settled, where
 from streamsim.transference import PairLosses, TransferenceOptions
-from streamsim.trees import (
-    flatten,
-    map_tree,
-    num_bytes,
-    unflatten,
-    unstack,
-)
+from streamsim.trees import flatten, map_tree, num_bytes, unflatten, unstack
 from streamsim.watching import Watchers
 
 STRETCH = 256  # most steps planned at once
@@ -93,9 +86,6 @@ class Population:
         """Whether predictions wait for their labels."""
         return self.program.judges and self.replicas[0].experiences[0].asked is not None
 
-    def _lift(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return self._stepper.lift(function)
-
     def _fast_products(self, rows: int) -> AbstractContextManager[None]:
         """While about so many samples meet each replica's weights at once."""
         weights = [] if self._alone else [p[0] for p in self.carry.params.values()]
@@ -105,7 +95,7 @@ class Population:
     def start(self) -> None:
         """Initial weights, own parameters and states of every replica."""
         params, meta = self._fresh()
-        initial = self._lift(self.program.initial)
+        initial = self._stepper.lift(self.program.initial)
         self.carry = settled(initial(self.world, params, meta))
         self._waiting = Waiting.none(self.size)
         if any(part.watch() for part in self.program.parts):
@@ -149,7 +139,7 @@ class Population:
                 )
 
             with torch.no_grad():
-                lifted = self._lift(boundary)
+                lifted = self._stepper.lift(boundary)
                 self.carry = settled(lifted(self.carry, self.world, *data))
 
     def train(self, experience: int, steps: range) -> None:
@@ -189,8 +179,7 @@ class Population:
         self._losses.append(torch.stack(made.losses))
         self._active.append(made.planned.active)
         if self.program.judges:
-            scores = torch.stack(made.scores)
-            judged = judge(made.known, made.planned, scores, self._alone)
+            judged = judge(made.known, made.planned, torch.stack(made.scores), self._alone)
             if made.planned.inputs.asked is not None:
                 self._waiting, judged = self._waiting.exchange(judged)
             self._judged.append(judged)
@@ -206,14 +195,13 @@ class Population:
             self._react(part, experience, concerned, recent)
 
     def _react(self, part: str, experience: int, replicas: Sequence[int], recent: Padded) -> None:
-
         def react(carry: Carry, world: World, ids: Tensor, size: Tensor) -> Carry:
             return self.program.react(
                 part, carry, world, self._stepper.index(experience), ids, size
             )
 
         with torch.no_grad():
-            after = settled(self._lift(react)(self.carry, self.world, *recent))
+            after = settled(self._stepper.lift(react)(self.carry, self.world, *recent))
         if not self._alone:
             chosen = torch.zeros(self.size, dtype=torch.bool, device=self.device)
             chosen[list(replicas)] = True

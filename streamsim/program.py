@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from streamsim import draws, optimizers
 from streamsim.composed import Composed, weighted_mean
 from streamsim.flow import Asked, Aux, Carry, Inputs, Moving, Passed, World
-from streamsim.schedule import Order
+from streamsim.schedule import Order, seen_after
 from streamsim.strategy import (
     AlarmContext,
     Arrivals,
@@ -31,6 +32,9 @@ from streamsim.strategy import (
 )
 from streamsim.stream import Batch, GeneratingView
 from streamsim.transference import PairLosses, TransferenceOptions
+
+# not `vars`, which torch 2.11 cannot trace
+_CONTEXT = tuple(field.name for field in fields(Context))
 
 
 class Program(Composed):
@@ -138,7 +142,7 @@ class Program(Composed):
         """
         parts = self._traced(world.values)
         states, plans = dict(carry.states), {}
-        seen_SC = _seen_after(carry.seen, arrivals)
+        seen_SC = seen_after(carry.seen, arrivals.labels, arrivals.weight)
         # a key that changed would give a hidden boundary away
         key = draws.fold(world.key, "parts", experience if self.reveals_boundaries else 0)
         for name in self.with_hook["plan"]:
@@ -283,7 +287,7 @@ class Program(Composed):
 
     def _step_context(self, ctx: Context, aux: Aux, inputs: Inputs, name: str) -> StepContext:
         return StepContext(
-            **vars(ctx),
+            **{name: getattr(ctx, name) for name in _CONTEXT},
             batch=Batch(**aux.samples),
             num_incoming=inputs.ids.shape[0],
             logits=aux.logits,
@@ -293,14 +297,3 @@ class Program(Composed):
 
 def _joined(pieces: Sequence[Tensor]) -> Tensor:
     return torch.cat(tuple(pieces)) if len(pieces) > 1 else pieces[0]
-
-
-def _seen_after(seen: Tensor, arrivals: Arrivals) -> Tensor:
-    """Classes that have arrived by the end of each step of a stretch, `[S, C]` bool."""
-    num_classes = seen.shape[0]
-    # padding goes to a column of its own, which is then cut off
-    column_SB = torch.where(arrivals.weight > 0, arrivals.labels, num_classes)
-    hit_SC = torch.zeros(
-        (column_SB.shape[0], num_classes + 1), dtype=torch.int8, device=seen.device
-    ).scatter(1, column_SB, 1)[:, :num_classes]
-    return hit_SC.cummax(0).values.bool() | seen

@@ -1,7 +1,7 @@
 """Which samples every step brings: batch order as a pure function of the replica's key.
 
 For ONE replica. Padding (other replicas have more samples) never changes a draw.
-Shape letters: S steps, B batch, N padded samples of the experience.
+Shape letters: S steps, B batch, N padded samples of the experience, C classes.
 """
 
 from __future__ import annotations
@@ -70,6 +70,18 @@ def order(
         orders_PN = _shuffled(draws.fold(key, passes), size, padded)
         index_SB = orders_PN.flatten()[(pass_SB - first_pass) * padded + offset_SB]
     return Order(index_SB, real_SB.to(torch.float32), real_SB & (pass_SB == 0), clock_S)
+
+
+def seen_after(seen: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """Classes that have arrived by the end of each step, `[S, C]` bool: those `seen` before (`[C]`)
+    and the labels `[S, B]` that weigh something."""
+    num_classes = seen.shape[0]
+    # padding goes to a column of its own, which is then cut off
+    column_SB = torch.where(weight > 0, labels, num_classes)
+    hit_SC = torch.zeros(
+        (column_SB.shape[0], num_classes + 1), dtype=torch.int8, device=seen.device
+    ).scatter(1, column_SB, 1)[:, :num_classes]
+    return hit_SC.cummax(0).values.bool() | seen
 
 
 def _shuffled(keys: Tensor, size: Tensor, padded: int) -> Tensor:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from streamsim.trees import Params as Params  # plugins find it here, among what
 from streamsim.trees import Tree
 
 State = Tree
+Options = TypeVar("Options")
 Predictor = Callable[[Batch], Tensor]  # batch to scores [B, C], the highest wins
 Net = Callable[[Params, Batch], Tensor]  # batch to logits [B, C]
 Scope = Literal["experience", "cumulative", "joint"]
@@ -277,9 +278,10 @@ def mask(logits: Tensor, allowed: Tensor) -> Tensor:
     return torch.where(allowed, logits, MASKED)
 
 
-def with_options(part: Part, values: Mapping[str, Any]) -> Part:
-    """A copy with some options replaced, unchecked: the values may be traced tensors."""
-    copy = object.__new__(type(part))
-    for field, value in {**vars(part), **values}.items():
-        object.__setattr__(copy, field, value)
+def with_options(options: Options, values: Mapping[str, Any]) -> Options:
+    """A copy of a frozen dataclass with some fields replaced, unchecked: traced tensors will do."""
+    copy = object.__new__(type(options))
+    for field in fields(options):  # type: ignore[arg-type]
+        value = values[field.name] if field.name in values else getattr(options, field.name)
+        object.__setattr__(copy, field.name, value)
     return copy

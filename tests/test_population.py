@@ -415,6 +415,30 @@ def test_compiled_steps_equal_eager_ones(seeds: tuple[int, ...]) -> None:
         assert_same(state_of(compiled, r), state_of(eager, r))
 
 
+@pytest.mark.parametrize(
+    ("strategy", "sweep"),
+    [
+        ("lwf", {"strategy.lwf.alpha": [0.1, 1.0]}),
+        ("naive", {"train.momentum": [0.1, 0.9]}),
+        ("replay+agem", {}),
+        ("multihead+ewc", {}),
+    ],
+    ids=str,
+)
+def test_a_step_is_traced_in_one_piece(strategy: str, sweep: dict[str, list[float]]) -> None:
+    """Or else the compiler would run it in pieces, hardly faster than eagerly."""
+    learner = one_population(strategy, MEMORY if "replay" in strategy else {}, (0, 1), sweep=sweep)
+    learner.start()
+    planned = learner._plan(0, range(1))
+    moving = learner._stretches.moving(learner.carry)
+    given = moving, learner.carry.states, learner.world, unstack(planned.inputs, 1)[0]
+    traced = torch.compile(learner._stepper.whole, backend="eager", fullgraph=True, dynamic=False)
+    after, losses, _ = traced(*given)
+    eager = learner._stepper.eager(*given)
+    torch.testing.assert_close(losses, eager[1])
+    assert_same(flatten(after.params), flatten(eager[0].params))
+
+
 def test_steps_without_guards_are_those_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where two programs take turns and replicas idle."""
 

@@ -12,7 +12,7 @@ from torch.func import vmap
 
 from streamsim import draws, schedule
 from streamsim.optimizers import TrainOptions
-from streamsim.schedule import Order
+from streamsim.schedule import Order, seen_after
 
 KEY = draws.fold(torch.tensor(3), "order")
 
@@ -228,3 +228,14 @@ def test_steps_of_an_experience(
     options: TrainOptions, num_samples: int, num_merged: int, steps: int
 ) -> None:
     assert schedule.num_steps(options, num_samples, num_merged) == steps
+
+
+def test_a_class_has_been_seen_from_the_step_on_that_brings_it() -> None:
+    seen = torch.tensor([False, True, False, False])
+    labels = torch.tensor([[1, 3], [0, 2], [0, 0]])
+    weight = torch.tensor([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # the 2 is padding
+    assert seen_after(seen, labels, weight).tolist() == [
+        [False, True, False, True],
+        [True, True, False, True],
+        [True, True, False, True],
+    ]
