@@ -80,6 +80,6 @@ def gallery(session: nox.Session) -> None:
         ["oracle", "on-drift:reset", *slow, "--set", "strategy.trigger=oracle"],
         ["tree", "river:HoeffdingAdaptiveTreeClassifier"],
     ):
-        runs.append(f"{session.create_tmp()}/{name}")
+        runs.append(f"{session.create_tmp()}/sine/{name}")
         session.run("streamsim", "run", "sine-reversal", *given, *common, "--out", runs[-1])
     session.run("streamsim", "plot", "prequential", *runs, "-o", "docs/drift.svg")
