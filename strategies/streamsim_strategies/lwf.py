@@ -28,13 +28,14 @@ class Lwf(Part):
     The teacher answers with the classes it had seen; the model is judged over all that have been
     seen by now, so probability that it gives to a new class counts as an answer that is not the
     teacher's (van de Ven et al. 2022). Distilling over the old classes alone would leave the new
-    ones free to win everywhere.
+    ones free to win everywhere. Their own runs leave T^2 out (alpha = 1 / T^2), and let the term
+    grow with the experiences unless those bring new classes (growing).
     """
 
     name: ClassVar[str] = "lwf"
     reference: ClassVar[str] = (
         "Li & Hoiem 2016, Learning without forgetting; Hinton et al. 2015 (temperature); "
-        "growing=true: the 1/t against 1 - 1/t of van de Ven et al. 2022"
+        "van de Ven et al. 2022 (classes)"
     )
 
     alpha: float = Field(default=1.0, ge=0, description="weight of the distillation term")
