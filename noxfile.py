@@ -36,7 +36,7 @@ def _tests(session: nox.Session) -> None:
 def science(session: nox.Session) -> None:
     """Slow checks against published results."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "slow", *session.posargs)
 
 
 @nox.session
