@@ -70,8 +70,8 @@ class Compiler:
     def unguarded(self) -> Iterator[None]:
         """For calls with arguments of the last call's kind: same tree, shapes, types and strides.
 
-        A compiled step compares them, and whatever else its trace read, at every call; of small
-        steps that is half the time. Nothing is left out where a trace broke: what runs between its
+        A compiled step compares them, and whatever else its trace read, at every call: up to half
+        the time of small steps. Nothing is left out where a trace broke: what runs between its
         pieces may read anything.
         """
         if self.choice != "compiled" or _a_trace_broke():
