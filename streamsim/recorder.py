@@ -191,6 +191,17 @@ class Recorder:
 
     @classmethod
     def restored(cls, snapshot: Mapping[str, Columns]) -> Recorder:
+        """What a snapshot was taken of; ValueError where another version took it."""
+        try:
+            return cls._restored(snapshot)
+        except KeyError as error:
+            raise ValueError(
+                f"the checkpoint has no {error.args[0]}: it was written by another version; remove "
+                "the run folder and run again"
+            ) from None
+
+    @classmethod
+    def _restored(cls, snapshot: Mapping[str, Columns]) -> Recorder:
         recorder = cls()
         for table, columns in snapshot.items():
             if table == "current":

@@ -319,3 +319,10 @@ def test_a_snapshot_is_a_moment_that_nothing_changes(cut: int) -> None:
     restored.judging = JUDGING
     played(restored, SCRIPT[cut:])
     assert_equal(snapshot, kept)
+
+
+def test_a_snapshot_of_another_version_is_refused() -> None:
+    snapshot = fresh().snapshot()
+    current = {k: v for k, v in snapshot["current"].items() if k != "standing/position"}
+    with pytest.raises(ValueError, match="no position: it was written by another version"):
+        Recorder.restored({**snapshot, "current": current})
